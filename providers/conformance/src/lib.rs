@@ -1,0 +1,1 @@
+//! The suite every provider must pass, a fake provider, and a wrapper that injects faults.

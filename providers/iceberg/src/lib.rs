@@ -1,0 +1,1 @@
+//! Iceberg namespaces and tables, in SQL and REST catalogs.

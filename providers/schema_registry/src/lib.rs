@@ -1,0 +1,1 @@
+//! Subjects of a schema registry that speaks the Confluent API.

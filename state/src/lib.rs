@@ -1,0 +1,1 @@
+//! State shards: format, storage, locks, and the compare-and-swap protocol above them.

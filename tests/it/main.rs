@@ -1,0 +1,4 @@
+#[test]
+fn x() {
+    println!("{}", env!("CARGO_BIN_EXE_datamesh-fake"));
+}
