@@ -103,6 +103,74 @@ impl<T: PartialEq> PartialEq for Spanned<T> {
 
 impl<T: Eq> Eq for Spanned<T> {}
 
+/// As with equality, the place does not count.
+impl<T: std::hash::Hash> std::hash::Hash for Spanned<T> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.value.hash(state);
+    }
+}
+
+/// Lets maps with spanned keys be asked with a plain `&str`; place-blind equality and hash make that sound.
+impl std::borrow::Borrow<str> for Spanned<String> {
+    fn borrow(&self) -> &str {
+        &self.value
+    }
+}
+
+/// Field names by which [`Spanned`] asks a deserializer for the place of a value. A deserializer that knows no
+/// places never sees them: it is asked for a struct of this name and must offer these three fields.
+pub const SPANNED_STRUCT: &str = "$datamesh::Spanned";
+pub const SPANNED_FIELDS: &[&str] = &["$span", "$value"];
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Parts<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Parts<T> {
+            type Value = Spanned<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a value with its place")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Spanned<T>, A::Error> {
+                use serde::de::Error as _;
+                let (mut span, mut value) = (None, None);
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "$span" => span = Some(map.next_value::<(u32, u32, u32)>()?),
+                        _ => value = Some(map.next_value()?),
+                    }
+                }
+                let value = value.ok_or_else(|| A::Error::custom("a value without its content"))?;
+                let span = span.map(|(file, start, end)| Span { file: FileId(file), start, end });
+                Ok(Spanned { value, span })
+            }
+        }
+
+        deserializer.deserialize_struct(SPANNED_STRUCT, SPANNED_FIELDS, Parts(std::marker::PhantomData))
+    }
+}
+
+/// The schema of the value itself: places are invisible in manifests.
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Spanned<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> std::borrow::Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        T::json_schema(generator)
+    }
+}
+
 /// The places of an object's attributes, by path: `["config", "retention.ms"]`. A path that has no place of its
 /// own takes its nearest parent's; the empty path is the object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
