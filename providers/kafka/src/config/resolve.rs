@@ -1,0 +1,64 @@
+//! Settings with their references filled in: what the client library is given.
+
+use super::properties::is_path;
+use super::validate::is_address;
+use super::{Settings, TLS_KEYS};
+use datamesh_provider::{Secret, SecretError, SecretResolver};
+use std::path::Path;
+
+/// Ready for the client library.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// Where the cluster is sought, for messages.
+    pub(crate) endpoint: String,
+    pub(crate) properties: Vec<(String, Secret)>,
+}
+
+/// Why settings do not become a client.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ResolveError {
+    #[error("`{key}`: {error}")]
+    Secret { key: String, error: SecretError },
+    #[error("`bootstrap_servers` does not stand for addresses of the form HOST:PORT")]
+    Address,
+}
+
+pub(crate) fn resolve(
+    settings: &Settings,
+    root: &Path,
+    secrets: &dyn SecretResolver,
+) -> Result<Resolved, ResolveError> {
+    let text = |key: &str, text: &datamesh_provider::SecretText| {
+        text.resolve(secrets).map_err(|error| ResolveError::Secret { key: key.to_owned(), error })
+    };
+    let servers = settings.bootstrap_servers.as_ref().ok_or(ResolveError::Address)?;
+    let servers = text("bootstrap_servers", servers)?;
+    // Checked before it is shown anywhere: a reference may stand for something that is no address.
+    if !servers.expose().split(',').all(|address| is_address(address.trim())) {
+        return Err(ResolveError::Address);
+    }
+    let endpoint: String = servers.expose().split_whitespace().collect();
+
+    let mut properties = vec![("bootstrap.servers".to_owned(), Secret::new(endpoint.clone()))];
+    for (name, value) in &settings.properties {
+        let value = text(name, value)?;
+        let value = if is_path(name, value.expose()) { below(root, &value) } else { value };
+        properties.push((name.clone(), value));
+    }
+    if let Some(tls) = &settings.tls {
+        for (key, property) in TLS_KEYS {
+            if let Some(path) = tls.get(key) {
+                properties.push(((*property).to_owned(), below(root, &text(key, path)?)));
+            }
+        }
+        if !settings.properties.contains_key("security.protocol") {
+            let protocol = if settings.mechanism().is_some() { "sasl_ssl" } else { "ssl" };
+            properties.push(("security.protocol".to_owned(), Secret::new(protocol)));
+        }
+    }
+    Ok(Resolved { endpoint, properties })
+}
+
+fn below(root: &Path, path: &Secret) -> Secret {
+    Secret::new(root.join(path.expose()).to_string_lossy().into_owned())
+}

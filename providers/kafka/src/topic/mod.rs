@@ -1,0 +1,57 @@
+//! The type `kafka_topic`.
+
+pub(crate) mod diff;
+mod keys;
+mod normalize;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use keys::canonical;
+pub use schema::TopicAttrs;
+
+use datamesh_provider::{
+    Attributes, ChangeSpec, DecodeError, Diagnostics, Facts, Resource, Schema, SpanMap, View,
+};
+
+/// A Kafka topic: partitions, replication factor, and the configs somebody declared.
+#[derive(Clone, Copy, Debug)]
+pub struct KafkaTopic;
+
+impl Resource for KafkaTopic {
+    type Attrs = TopicAttrs;
+
+    const NAME: &'static str = "kafka_topic";
+
+    fn schema() -> Schema {
+        schema::SCHEMA
+    }
+
+    fn validate(attrs: &TopicAttrs, at: &SpanMap) -> Diagnostics {
+        schema::validate(attrs, at)
+    }
+
+    fn normalize(attrs: TopicAttrs) -> TopicAttrs {
+        normalize::normalize(attrs)
+    }
+
+    fn fill(declared: TopicAttrs, on_create: TopicAttrs) -> TopicAttrs {
+        normalize::fill(declared, on_create)
+    }
+
+    fn diff(view: View<'_, TopicAttrs>, _: &Facts, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
+        diff::diff(view, at)
+    }
+
+    fn managed(live: &TopicAttrs, like: &TopicAttrs) -> TopicAttrs {
+        normalize::managed(live, like)
+    }
+
+    fn upgrade(from: u32, raw: Attributes) -> Result<TopicAttrs, DecodeError> {
+        let bad = |why: String| DecodeError { ty: Self::NAME, why };
+        if from != schema::SCHEMA.version {
+            return Err(bad(format!("version {from} was written by another version of the tool")));
+        }
+        serde_json::from_value(serde_json::Value::Object(raw)).map_err(|e| bad(e.to_string()))
+    }
+}
