@@ -1,0 +1,305 @@
+//! The calls of the Confluent API that this provider makes.
+
+use crate::http::{Answer, Effect, Failure, Http, Request};
+use datamesh_provider::{Context, ErrorKind, Interruption, Outcome, ProviderError, Refusal};
+use reqwest::Method;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// A call that did not do what was asked.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// Provably without effect. `code` is the registry's own.
+    Refused { error: ProviderError, status: u16, code: Option<u64> },
+    /// Nobody knows whether it had its effect.
+    Unknown(ProviderError),
+    /// The run was stopped while the call was under way.
+    Stopped,
+}
+
+impl CallError {
+    /// For calls without effect, where it does not matter why there is no answer.
+    pub(crate) fn into_error(self, api: &Api, during: &str) -> ProviderError {
+        match self {
+            Self::Refused { error, .. } | Self::Unknown(error) => error,
+            Self::Stopped => api.http.error(ErrorKind::Cancelled, during).message("the run was stopped"),
+        }
+    }
+
+    /// For calls that may have changed something.
+    pub(crate) fn into_outcome(self) -> Outcome {
+        match self {
+            Self::Refused { error, .. } => Outcome::Rejected(Refusal { error }),
+            Self::Unknown(error) => Outcome::Indeterminate(Interruption::NoAnswer(error)),
+            Self::Stopped => Outcome::Indeterminate(Interruption::Stopped),
+        }
+    }
+
+    /// Whether the registry said that this very thing is not there: a 404 with a code of its own. A 404 without
+    /// one says that the address is wrong.
+    fn is_absent(&self) -> bool {
+        // Subject not found, version not found, schema not found, soft-deleted subject and version, level not set.
+        matches!(self, Self::Refused { status: 404, code: Some(40401..=40408), .. })
+    }
+}
+
+/// The latest version of a subject.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Latest {
+    pub(crate) id: i64,
+    pub(crate) version: i64,
+    pub(crate) schema: String,
+    #[serde(default, rename = "schemaType")]
+    pub(crate) schema_type: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LevelAnswer {
+    #[serde(rename = "compatibilityLevel")]
+    level: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct VersionAnswer {
+    version: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Verdict {
+    pub(crate) is_compatible: bool,
+    #[serde(default)]
+    pub(crate) messages: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ErrorBody {
+    #[serde(default)]
+    error_code: Option<u64>,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+/// What the registry is asked to register or judge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewSchema<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) language: &'a str,
+}
+
+impl NewSchema<'_> {
+    fn body(self) -> Value {
+        match self.language {
+            // Registries of before 5.5 know no other language and refuse the key.
+            "AVRO" => json!({"schema": self.text}),
+            other => json!({"schema": self.text, "schemaType": other}),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) http: Http,
+}
+
+impl Api {
+    /// The level of subjects that set none; `None` where we may not know.
+    pub(crate) async fn default_level(&self, cx: &Context) -> Result<Option<String>, ProviderError> {
+        let during = "read the default level";
+        match self.get::<LevelAnswer>(cx, &["config"], during).await {
+            Ok(answer) => Ok(Some(answer.level)),
+            Err(CallError::Refused { status: 403, .. }) => Ok(None),
+            Err(error) => Err(error.into_error(self, during)),
+        }
+    }
+
+    pub(crate) async fn subjects(&self, cx: &Context) -> Result<Vec<String>, ProviderError> {
+        let during = "list the subjects";
+        self.get(cx, &["subjects"], during).await.map_err(|error| error.into_error(self, during))
+    }
+
+    /// The latest version; `None` when the registry says that there is no such subject, or no version of it.
+    pub(crate) async fn latest(&self, cx: &Context, subject: &str) -> Result<Option<Latest>, ProviderError> {
+        let during = format!("read subject {subject}");
+        let path = ["subjects", subject, "versions", "latest"];
+        self.present(self.get(cx, &path, &during).await, &during)
+    }
+
+    /// The subject's own level; `None` where it has none. Apicurio answers `NONE` for that, which is in force
+    /// there as its default is `NONE` as well.
+    pub(crate) async fn level(&self, cx: &Context, subject: &str) -> Result<Option<String>, ProviderError> {
+        let during = format!("read the level of {subject}");
+        let answer = self.get::<LevelAnswer>(cx, &["config", subject], &during).await;
+        Ok(self.present(answer, &during)?.map(|answer| answer.level))
+    }
+
+    /// The version that holds exactly this text: what registering it again would answer.
+    pub(crate) async fn version_of(
+        &self,
+        cx: &Context,
+        subject: &str,
+        new: NewSchema<'_>,
+    ) -> Result<Option<i64>, ProviderError> {
+        let during = format!("look up a schema in {subject}");
+        let request = Request {
+            method: Method::POST,
+            segments: &["subjects", subject],
+            body: Some(new.body()),
+            effect: Effect::Read,
+            during: &during,
+        };
+        let answer = self.call::<VersionAnswer>(cx, &request).await;
+        Ok(self.present(answer, &during)?.map(|answer| answer.version))
+    }
+
+    /// Whether the registry would take this schema at the subject's level; `None` without a subject.
+    pub(crate) async fn judge(
+        &self,
+        cx: &Context,
+        subject: &str,
+        new: NewSchema<'_>,
+        every_version: bool,
+    ) -> Result<Option<Verdict>, CallError> {
+        let during = format!("judge a schema for {subject}");
+        let path = ["compatibility", "subjects", subject, "versions", "latest"];
+        let request = Request {
+            method: Method::POST,
+            segments: if every_version { &path[..4] } else { &path },
+            body: Some(new.body()),
+            effect: Effect::Read,
+            during: &during,
+        };
+        match self.call(cx, &request).await {
+            Ok(verdict) => Ok(Some(verdict)),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Registers a version. The same text again changes nothing.
+    pub(crate) async fn register(
+        &self,
+        cx: &Context,
+        subject: &str,
+        new: NewSchema<'_>,
+    ) -> Result<(), CallError> {
+        let during = format!("register a version of {subject}");
+        self.write(cx, Method::POST, &["subjects", subject, "versions"], Some(new.body()), &during).await
+    }
+
+    pub(crate) async fn set_level(&self, cx: &Context, subject: &str, level: &str) -> Result<(), CallError> {
+        let during = format!("set the level of {subject}");
+        let body = json!({"compatibility": level});
+        self.write(cx, Method::PUT, &["config", subject], Some(body), &during).await
+    }
+
+    /// Takes the subject's own level away; fine where it has none.
+    pub(crate) async fn unset_level(&self, cx: &Context, subject: &str) -> Result<(), CallError> {
+        let during = format!("take away the level of {subject}");
+        self.absent_is_fine(self.write(cx, Method::DELETE, &["config", subject], None, &during).await)
+    }
+
+    /// Deletes every version softly; fine where there is none.
+    pub(crate) async fn delete(&self, cx: &Context, subject: &str) -> Result<(), CallError> {
+        let during = format!("delete subject {subject}");
+        self.absent_is_fine(self.write(cx, Method::DELETE, &["subjects", subject], None, &during).await)
+    }
+
+    fn absent_is_fine(&self, result: Result<(), CallError>) -> Result<(), CallError> {
+        result.or_else(|error| if error.is_absent() { Ok(()) } else { Err(error) })
+    }
+
+    fn present<T>(&self, result: Result<T, CallError>, during: &str) -> Result<Option<T>, ProviderError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error.into_error(self, during)),
+        }
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        path: &[&str],
+        during: &str,
+    ) -> Result<T, CallError> {
+        let effect = Effect::Read;
+        let request = Request { method: Method::GET, segments: path, body: None, effect, during };
+        self.call(cx, &request).await
+    }
+
+    /// What is answered to a change is not used: what there is afterwards is read.
+    async fn write(
+        &self,
+        cx: &Context,
+        method: Method,
+        segments: &[&str],
+        body: Option<Value>,
+        during: &str,
+    ) -> Result<(), CallError> {
+        let request = Request { method, segments, body, effect: Effect::Write, during };
+        self.answer(cx, &request).await.map(drop)
+    }
+
+    async fn call<T: DeserializeOwned>(&self, cx: &Context, request: &Request<'_>) -> Result<T, CallError> {
+        let answer = self.answer(cx, request).await?;
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            let error = self
+                .http
+                .error(ErrorKind::Protocol, request.during)
+                .message(format!("the answer is not what the API promises: {error}"))
+                .hint("Does `url` point to the Confluent API? Apicurio serves it under `/apis/ccompat/v7`.");
+            CallError::Refused { error, status: answer.status, code: None }
+        })
+    }
+
+    async fn answer(&self, cx: &Context, request: &Request<'_>) -> Result<Answer, CallError> {
+        let answer = self.http.send(cx, request).await.map_err(|failure| match failure {
+            Failure::NotSent(error) => CallError::Refused { error, status: 0, code: None },
+            Failure::NoAnswer(error) => CallError::Unknown(error),
+            Failure::Stopped => CallError::Stopped,
+        })?;
+        if matches!(answer.status, 200..=299) { Ok(answer) } else { Err(self.refusal(&answer, request)) }
+    }
+
+    fn refusal(&self, answer: &Answer, request: &Request<'_>) -> CallError {
+        let body: Option<ErrorBody> = serde_json::from_slice(&answer.body).ok();
+        let code = body.as_ref().and_then(|body| body.error_code).filter(|code| *code != 0);
+        let words = body.and_then(|body| body.message).unwrap_or_else(|| snippet(&answer.body));
+        let (kind, hint) = meaning(answer.status, code);
+        let mut error = self
+            .http
+            .error(kind, request.during)
+            .code(code.map_or_else(|| format!("HTTP {}", answer.status), |code| code.to_string()))
+            .message(if words.is_empty() { "no words with it".to_owned() } else { words });
+        error.hint = hint.map(str::to_owned);
+        // A fault of the server may strike after the change was made.
+        if answer.status >= 500 && answer.status != 501 {
+            return CallError::Unknown(error);
+        }
+        CallError::Refused { error, status: answer.status, code }
+    }
+}
+
+fn meaning(status: u16, code: Option<u64>) -> (ErrorKind, Option<&'static str>) {
+    match (status, code) {
+        (401, _) => (ErrorKind::Unauthenticated, Some("Check `auth` of this registry in the Mesh document.")),
+        (403, _) => (ErrorKind::Forbidden, Some("Ask for this permission on the subject.")),
+        (429, _) => (ErrorKind::Throttled, Some("Wait a little, or lower `parallelism`.")),
+        (404, None) => (
+            ErrorKind::Config,
+            Some("Does `url` point to the Confluent API? Apicurio serves it under `/apis/ccompat/v7`."),
+        ),
+        (300..=399, _) => {
+            (ErrorKind::Config, Some("Redirects are not followed: write the address it points to as `url`."))
+        }
+        (502..=504, _) => (ErrorKind::Unreachable, Some("Something before the registry does not reach it.")),
+        (500.., _) => (ErrorKind::Protocol, Some("The registry failed by itself: look at its log.")),
+        _ => (ErrorKind::Invalid, None),
+    }
+}
+
+/// The beginning of an answer that is no error of the API: a proxy's page, say.
+fn snippet(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
+}

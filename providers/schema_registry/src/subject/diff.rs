@@ -1,0 +1,146 @@
+//! What it takes to get a subject from live to desired.
+
+use super::{DEFAULT_LEVEL, STEP_DELETE, STEP_LEVEL, STEP_SCHEMA, SubjectAttrs, explain::explain};
+use crate::codes::{BAD_SUBJECT, TYPE_CHANGE};
+use crate::level::Level;
+use datamesh_provider::{
+    AttributeChange, ChangeSpec, Class, Diagnostic, Diagnostics, Facts, Planned, SpanMap, View,
+};
+use serde_json::Value;
+
+pub(super) fn diff(view: View<'_, SubjectAttrs>, facts: &Facts, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
+    match view {
+        View::Create { desired } | View::Gone { desired: Some(desired), .. } => create(desired, at),
+        View::Gone { desired: None, .. } => (ChangeSpec::no_op(), Diagnostics::default()),
+        View::Remove { live, .. } => (remove(live), Diagnostics::default()),
+        View::Adopt { live, desired } => update(None, live, desired, facts, at),
+        View::Update { prior, live, desired } => update(Some(prior), live, desired, facts, at),
+    }
+}
+
+/// First the schema, then the level. A level of its own can exist before the subject on some registries only,
+/// where it would stay behind if the schema is then refused; and the first version is judged by nobody anyway.
+fn create(desired: &SubjectAttrs, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
+    if desired.schema.is_none() {
+        let detail = "A subject begins with a schema, and none is declared.";
+        let error = Diagnostic::error(BAD_SUBJECT, detail)
+            .at(at.at(&[]), "without a schema")
+            .help("Declare the contract's `fields` or its `source`.");
+        return (ChangeSpec::in_place(Vec::new(), &[STEP_SCHEMA]), error.into());
+    }
+    let set = |name: &str, value: &Option<String>| {
+        let value = value.clone()?;
+        Some(AttributeChange::new(&[name], None, Planned::Value(Value::String(value))))
+    };
+    let changes = [
+        set("schema", &desired.schema),
+        set("schema_type", &desired.schema_type),
+        set("compatibility", &desired.compatibility),
+    ];
+    let steps: &[&str] =
+        if desired.compatibility.is_some() { &[STEP_SCHEMA, STEP_LEVEL] } else { &[STEP_SCHEMA] };
+    (ChangeSpec::in_place(changes.into_iter().flatten().collect(), steps), Diagnostics::default())
+}
+
+/// The level is taken away first: some registries keep it for whoever uses the name next.
+fn remove(live: &SubjectAttrs) -> ChangeSpec {
+    let steps: &[&str] =
+        if live.compatibility.is_some() { &[STEP_LEVEL, STEP_DELETE] } else { &[STEP_DELETE] };
+    ChangeSpec::in_place(Vec::new(), steps)
+}
+
+fn update(
+    prior: Option<&SubjectAttrs>,
+    live: &SubjectAttrs,
+    desired: &SubjectAttrs,
+    facts: &Facts,
+    at: &SpanMap,
+) -> (ChangeSpec, Diagnostics) {
+    let mut spec = ChangeSpec::no_op();
+    let mut found = Diagnostics::default();
+    let new_schema = desired.schema.as_ref().filter(|_| !live.same_schema(desired));
+    if let Some(text) = new_schema {
+        if live.schema.is_some() && live.language() != desired.language() {
+            found.push(type_change(live, desired, at));
+            return (spec, found);
+        }
+        let before = live.schema.clone().map(Value::String);
+        spec.changes.push(AttributeChange::new(
+            &["schema"],
+            before,
+            Planned::Value(Value::String(text.clone())),
+        ));
+        if let (Some(live), "AVRO") = (&live.schema, desired.language()) {
+            spec.notes = explain(live, text);
+        }
+    }
+    let level = desired.compatibility.as_ref().filter(|_| desired.compatibility != live.compatibility);
+    let loosens = level.is_some_and(|level| change_level(live, level, facts, &mut spec));
+    let steps: &[&str] = match (new_schema.is_some(), level.is_some()) {
+        (false, false) => &[],
+        (true, false) => &[STEP_SCHEMA],
+        (false, true) => &[STEP_LEVEL],
+        // What promises less is set before the version that needs it, what promises more after it.
+        (true, true) if loosens => &[STEP_LEVEL, STEP_SCHEMA],
+        (true, true) => &[STEP_SCHEMA, STEP_LEVEL],
+    };
+    unmanaged_note(prior, live, desired, &mut spec);
+    if steps.is_empty() {
+        return (spec, found);
+    }
+    let (changes, notes) = (spec.changes, spec.notes);
+    (ChangeSpec { notes, ..ChangeSpec::in_place(changes, steps) }, found)
+}
+
+/// Notes the change of level; whether it promises less than what is live.
+fn change_level(live: &SubjectAttrs, desired: &str, facts: &Facts, spec: &mut ChangeSpec) -> bool {
+    let before = live.compatibility.clone().map(Value::String);
+    let after = Planned::Value(Value::String(desired.to_owned()));
+    let change = AttributeChange::new(&["compatibility"], before, after);
+    let default = facts.capabilities.get(DEFAULT_LEVEL);
+    let in_force = live.compatibility.as_ref().or(default).and_then(|name| Level::from_name(name));
+    let lost = match (in_force, Level::from_name(desired)) {
+        (Some(old), Some(new)) if !new.implies(old) => Some((old, new)),
+        _ => None,
+    };
+    spec.changes.push(match lost {
+        Some((old, new)) => {
+            let reason = format!(
+                "{} does not promise what {} does: later versions may break those who rely on it",
+                new.name(),
+                old.name()
+            );
+            change.class(Class::ConsumerBreaking, reason)
+        }
+        None => change,
+    });
+    lost.is_some()
+}
+
+fn unmanaged_note(
+    prior: Option<&SubjectAttrs>,
+    live: &SubjectAttrs,
+    desired: &SubjectAttrs,
+    spec: &mut ChangeSpec,
+) {
+    let was = prior.and_then(|prior| prior.compatibility.as_ref());
+    if let (Some(_), None, Some(level)) = (was, &desired.compatibility, &live.compatibility) {
+        spec.notes.push(format!("the level is no longer declared: the subject keeps {level}"));
+    }
+}
+
+fn type_change(live: &SubjectAttrs, desired: &SubjectAttrs, at: &SpanMap) -> Diagnostic {
+    let detail = format!(
+        "The subject holds {} schemas, and {} is declared. Its versions could not be compared, and no reader could \
+         read both.",
+        live.language(),
+        desired.language()
+    );
+    Diagnostic::error(TYPE_CHANGE, detail).at(at.at(&["schema_type"]), "another language").help(
+        "Keep the format, or start a new major version beside this one: `datamesh new version PRODUCT`.",
+    )
+}
+
+#[cfg(test)]
+#[path = "diff_tests.rs"]
+mod tests;

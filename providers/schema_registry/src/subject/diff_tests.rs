@@ -1,0 +1,192 @@
+use super::super::SchemaSubject;
+use super::*;
+use datamesh_provider::{Disposition, Resource};
+use proptest::prelude::*;
+
+fn attrs(schema: Option<&str>, level: Option<&str>) -> SubjectAttrs {
+    SchemaSubject::normalize(SubjectAttrs {
+        schema: schema.map(Into::into),
+        schema_type: None,
+        compatibility: level.map(Into::into),
+    })
+}
+
+fn with_default(level: &str) -> Facts {
+    let capabilities = [(DEFAULT_LEVEL.to_owned(), level.to_owned())].into();
+    Facts { identity: "r".into(), capabilities }
+}
+
+fn updated(live: &SubjectAttrs, desired: &SubjectAttrs, default: &str) -> ChangeSpec {
+    let view = View::Update { prior: live, live, desired };
+    let (spec, found) = diff(view, &with_default(default), &SpanMap::default());
+    assert!(found.is_empty(), "{found:?}");
+    spec
+}
+
+const INT: &str = r#""int""#;
+const LONG: &str = r#""long""#;
+
+#[test]
+fn a_create_registers_then_sets_the_level() {
+    for (level, steps) in [(Some("BACKWARD"), &["schema", "level"][..]), (None, &["schema"])] {
+        let desired = attrs(Some(INT), level);
+        let (spec, found) = diff(View::Create { desired: &desired }, &Facts::default(), &SpanMap::default());
+        assert!(found.is_empty());
+        assert_eq!(spec.steps, steps);
+        let gone = View::Gone { prior: &desired, desired: Some(&desired) };
+        assert_eq!(diff(gone, &Facts::default(), &SpanMap::default()).0, spec);
+    }
+    let (_, found) =
+        diff(View::Create { desired: &attrs(None, None) }, &Facts::default(), &SpanMap::default());
+    assert!(found.has_errors());
+}
+
+#[test]
+fn another_text_of_the_same_schema_is_no_change() {
+    let live = attrs(Some(r#"{"type":"int"}"#), Some("BACKWARD"));
+    assert!(updated(&live, &attrs(Some(INT), Some("backward")), "NONE").is_no_op());
+    assert!(updated(&live, &attrs(None, None), "NONE").is_no_op(), "what nobody declares is not managed");
+}
+
+#[test]
+fn loosening_comes_before_and_tightening_after() {
+    let cases = [
+        ("BACKWARD", "NONE", &["level", "schema"], Class::ConsumerBreaking),
+        ("FULL", "BACKWARD", &["level", "schema"], Class::ConsumerBreaking),
+        ("BACKWARD", "FORWARD", &["level", "schema"], Class::ConsumerBreaking),
+        ("BACKWARD_TRANSITIVE", "FULL", &["level", "schema"], Class::ConsumerBreaking),
+        ("NONE", "BACKWARD", &["schema", "level"], Class::Safe),
+        ("BACKWARD", "FULL_TRANSITIVE", &["schema", "level"], Class::Safe),
+    ];
+    for (old, new, steps, class) in cases {
+        let spec = updated(&attrs(Some(INT), Some(old)), &attrs(Some(LONG), Some(new)), "NONE");
+        assert_eq!(
+            (spec.steps.as_slice(), spec.class()),
+            (&steps.map(String::from)[..], class),
+            "{old} {new}"
+        );
+        assert_eq!(spec.disposition, Disposition::InPlace);
+        let level_only = updated(&attrs(Some(INT), Some(old)), &attrs(Some(INT), Some(new)), "NONE");
+        assert_eq!((level_only.steps, level_only.changes[0].class), (vec!["level".to_owned()], class));
+    }
+    let reason = updated(&attrs(Some(INT), Some("FULL")), &attrs(None, Some("NONE")), "NONE").changes[0]
+        .reason
+        .clone();
+    assert!(reason.is_some_and(|reason| reason.contains("NONE") && reason.contains("FULL")));
+}
+
+#[test]
+fn an_unset_level_is_the_registrys_default() {
+    let live = attrs(Some(INT), None);
+    let desired = attrs(Some(LONG), Some("NONE"));
+    let spec = updated(&live, &desired, "BACKWARD");
+    assert_eq!(
+        (spec.steps.as_slice(), spec.class()),
+        (&["level".into(), "schema".into()][..], Class::ConsumerBreaking)
+    );
+    let spec = updated(&live, &desired, "NONE");
+    assert_eq!((spec.steps.as_slice(), spec.class()), (&["schema".into(), "level".into()][..], Class::Safe));
+}
+
+#[test]
+fn a_level_no_longer_declared_stays_and_is_said() {
+    let (prior, desired) = (attrs(Some(INT), Some("FULL")), attrs(Some(INT), None));
+    let view = View::Update { prior: &prior, live: &prior, desired: &desired };
+    let (spec, _) = diff(view, &Facts::default(), &SpanMap::default());
+    assert!(spec.is_no_op());
+    assert_eq!(spec.notes, ["the level is no longer declared: the subject keeps FULL"]);
+}
+
+#[test]
+fn a_subject_keeps_its_language() {
+    let live = attrs(Some(INT), None);
+    let desired = SubjectAttrs { schema_type: Some("JSON".into()), ..attrs(Some(INT), None) };
+    let view = View::Adopt { live: &live, desired: &desired };
+    let (spec, found) = diff(view, &Facts::default(), &SpanMap::default());
+    let help = found.iter().next().and_then(|d| d.help.clone()).unwrap_or_default();
+    assert!(spec.is_no_op() && found.has_errors() && help.contains("datamesh new version"));
+}
+
+#[test]
+fn a_removal_takes_the_level_first() {
+    for (level, steps) in [(Some("NONE"), &["level", "delete"][..]), (None, &["delete"])] {
+        let live = attrs(Some(INT), level);
+        let view = View::Remove { prior: &live, live: &live };
+        assert_eq!(diff(view, &Facts::default(), &SpanMap::default()).0.steps, steps);
+    }
+}
+
+#[test]
+fn a_live_text_of_the_same_schema_reads_as_the_declared_one() {
+    let live = attrs(Some(r#"{"type": "int"}"#), Some("NONE"));
+    assert_eq!(SchemaSubject::managed(&live, &attrs(Some(INT), None)), attrs(Some(INT), None));
+    assert_eq!(SchemaSubject::managed(&live, &attrs(Some(LONG), None)).schema, live.schema);
+    assert_eq!(SchemaSubject::managed(&live, &attrs(None, Some("FULL"))), attrs(None, Some("NONE")));
+}
+
+#[test]
+fn recorded_attributes_read_back_and_other_versions_do_not() {
+    let recorded = attrs(Some(INT), Some("FULL"));
+    let Value::Object(raw) = serde_json::to_value(&recorded).expect("encodes") else { panic!("a map") };
+    assert_eq!(SchemaSubject::upgrade(1, raw.clone()), Ok(recorded));
+    assert!(SchemaSubject::upgrade(2, raw).is_err());
+}
+
+fn any_attrs() -> impl Strategy<Value = SubjectAttrs> {
+    let text = prop_oneof![
+        Just(INT.to_owned()),
+        Just(r#"{"type":"int"}"#.to_owned()),
+        Just(LONG.to_owned()),
+        Just(r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int","doc":"x"}]}"#.to_owned()),
+        "[ -~]{0,20}",
+    ];
+    let ty = prop_oneof![Just("AVRO"), Just("avro"), Just("JSON"), Just("PROTOBUF")].prop_map(str::to_owned);
+    let level = prop_oneof![
+        proptest::sample::select(&Level::ALL[..]).prop_map(|l| l.name().to_owned()),
+        Just(" full ".into())
+    ];
+    let option = proptest::option::of::<BoxedStrategy<String>>;
+    (option(text.boxed()), option(ty.boxed()), option(level.boxed()))
+        .prop_map(|(schema, schema_type, compatibility)| SubjectAttrs { schema, schema_type, compatibility })
+}
+
+proptest! {
+    #[test]
+    fn normalising_is_idempotent(attrs in any_attrs()) {
+        let once = SchemaSubject::normalize(attrs);
+        prop_assert_eq!(SchemaSubject::normalize(once.clone()), once);
+    }
+
+    #[test]
+    fn equal_sides_need_no_change(attrs in any_attrs()) {
+        let a = SchemaSubject::normalize(attrs);
+        let views = [View::Adopt { live: &a, desired: &a }, View::Update { prior: &a, live: &a, desired: &a }];
+        for view in views {
+            let (spec, found) = diff(view, &Facts::default(), &SpanMap::default());
+            prop_assert!(spec.is_no_op() && spec.steps.is_empty() && spec.changes.is_empty() && found.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_was_applied_needs_no_change(live in any_attrs(), desired in any_attrs(), default in any_attrs()) {
+        let (live, desired) = (SchemaSubject::normalize(live), SchemaSubject::normalize(desired));
+        let facts = with_default(default.compatibility.as_deref().unwrap_or("NONE"));
+        let (spec, found) = diff(View::Adopt { live: &live, desired: &desired }, &facts, &SpanMap::default());
+        // Each step at most once, and a step where and only where there is a change.
+        prop_assert_eq!(spec.is_no_op(), spec.changes.is_empty());
+        prop_assert_eq!(spec.is_no_op(), spec.steps.is_empty());
+        if found.has_errors() {
+            return Ok(());
+        }
+        let after = SubjectAttrs {
+            schema: desired.schema.clone().or(live.schema.clone()),
+            schema_type: if desired.schema.is_some() { desired.schema_type.clone() } else { live.schema_type.clone() },
+            compatibility: desired.compatibility.clone().or(live.compatibility.clone()),
+        };
+        let view = View::Update { prior: &desired, live: &after, desired: &desired };
+        prop_assert!(diff(view, &facts, &SpanMap::default()).0.is_no_op());
+        let managed = SchemaSubject::managed(&after, &desired);
+        prop_assert_eq!(managed.schema, desired.schema);
+        prop_assert_eq!(managed.compatibility, desired.compatibility);
+    }
+}

@@ -1,0 +1,28 @@
+//! Canonical attributes, and the part of a live subject that is managed.
+
+use super::SubjectAttrs;
+
+/// Words of the API in its own spelling; a schema without a type is Avro. The text of a schema stays as it is
+/// written, since it is registered like that: what is equal is judged when it is compared.
+pub(super) fn normalize(attrs: SubjectAttrs) -> SubjectAttrs {
+    let word = |text: String| text.trim().to_ascii_uppercase();
+    let default = attrs.schema.is_some().then(|| "AVRO".to_owned());
+    SubjectAttrs {
+        schema_type: attrs.schema_type.map(word).or(default),
+        compatibility: attrs.compatibility.map(word),
+        schema: attrs.schema,
+    }
+}
+
+/// The managed part of `live`. A live text that is the same schema reads as the text that was declared, so that
+/// a registry that rewrites what it is given makes no difference.
+pub(super) fn managed(live: &SubjectAttrs, like: &SubjectAttrs) -> SubjectAttrs {
+    let schema = like.schema.as_ref().and_then(|declared| {
+        if live.same_schema(like) { Some(declared.clone()) } else { live.schema.clone() }
+    });
+    SubjectAttrs {
+        schema,
+        schema_type: like.schema_type.as_ref().and(live.schema_type.clone()),
+        compatibility: like.compatibility.as_ref().and(live.compatibility.clone()),
+    }
+}

@@ -1,0 +1,62 @@
+//! Reads one subject.
+
+use super::SubjectAttrs;
+use crate::client::{Api, Latest};
+use datamesh_provider::{Attributes, Context, LiveObject, ObjectId, ProviderError, ReadRequest};
+use serde_json::Value;
+
+/// The subject as it is; `None` only when the registry said that it does not exist.
+pub(crate) async fn read(
+    api: &Api,
+    cx: &Context,
+    request: &ReadRequest,
+) -> Result<Option<LiveObject>, ProviderError> {
+    let wants_level = request.managed.iter().any(|attrs| attrs.contains_key("compatibility"));
+    Ok(subject(api, cx, request.id.as_str(), wants_level).await?.map(|found| found.live()))
+}
+
+/// A live subject with its attributes both decoded and as numbers of the registry.
+#[derive(Debug)]
+pub(crate) struct Found {
+    name: String,
+    pub(crate) attrs: SubjectAttrs,
+    id: i64,
+    pub(crate) version: i64,
+}
+
+/// The subject as it is. The level costs a call of its own, so it is read only where somebody manages it.
+pub(crate) async fn subject(
+    api: &Api,
+    cx: &Context,
+    name: &str,
+    with_level: bool,
+) -> Result<Option<Found>, ProviderError> {
+    let Some(Latest { id, version, schema, schema_type }) = api.latest(cx, name).await? else {
+        return Ok(None);
+    };
+    let compatibility = if with_level { api.level(cx, name).await? } else { None };
+    let schema_type = schema_type.or_else(|| Some("AVRO".to_owned()));
+    let attrs =
+        super::normalize::normalize(SubjectAttrs { schema: Some(schema), schema_type, compatibility });
+    Ok(Some(Found { name: name.to_owned(), attrs, id, version }))
+}
+
+impl Found {
+    pub(crate) fn live(&self) -> LiveObject {
+        let SubjectAttrs { schema, schema_type, compatibility } = self.attrs.clone();
+        let attributes = [("schema", schema), ("schema_type", schema_type), ("compatibility", compatibility)];
+        let attributes: Attributes = attributes
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?))))
+            .collect();
+        let computed = [("id", self.id), ("version", self.version)];
+        LiveObject {
+            id: ObjectId::new(self.name.as_str()),
+            // Deleted and made again, a subject goes on counting its versions: nothing tells the two apart.
+            incarnation: None,
+            attributes,
+            computed: computed.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
+            owner: None,
+        }
+    }
+}
