@@ -1,0 +1,57 @@
+//! Scoped errors: who is held back because of which finding.
+
+use super::PlanInput;
+use super::codes;
+use datamesh_provider::{Address, Diagnostic, SystemName};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// One finding for everything that could not be read for the same reason, and one scope for each owner.
+pub(crate) fn unreadable(system: &SystemName, why: &str, addresses: &[&Address]) -> Vec<Diagnostic> {
+    let owners: BTreeSet<String> = addresses.iter().map(|address| address.owner()).collect();
+    let shown: Vec<String> = addresses.iter().take(3).map(ToString::to_string).collect();
+    let more = addresses.len().saturating_sub(shown.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let detail = format!(
+        "What is live of {}{more} is not known ({system}): {why}. Nothing is planned for what cannot be seen.",
+        shown.join(", ")
+    );
+    // The text is the same for each owner, so that it is shown once; the scopes are what differs.
+    owners
+        .into_iter()
+        .map(|owner| Diagnostic::error(codes::UNREADABLE, detail.clone()).scoped(owner))
+        .collect()
+}
+
+/// Owners held back: by resolve, by an error of their own, or by depending on one of those.
+pub(crate) fn held_back<'a>(
+    input: &PlanInput<'_>,
+    diagnostics: impl IntoIterator<Item = &'a Diagnostic>,
+) -> BTreeMap<String, String> {
+    let mut held = input.desired.held_back.clone();
+    for diagnostic in diagnostics {
+        if let (true, Some(scope)) = (diagnostic.is_error(), &diagnostic.scope) {
+            let why = format!("{} [{}]", diagnostic.code.summary, diagnostic.code.id);
+            held.entry(scope.clone()).or_insert(why);
+        }
+    }
+    let mut users: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for resource in input.desired.resources.values() {
+        let user = resource.object.address.owner();
+        for target in &resource.depends_on {
+            let owner = target.owner();
+            if owner != user {
+                users.entry(owner).or_default().insert(user.clone());
+            }
+        }
+    }
+    let mut queue: VecDeque<String> = held.keys().cloned().collect();
+    while let Some(owner) = queue.pop_front() {
+        for user in users.get(&owner).into_iter().flatten() {
+            if !held.contains_key(user) {
+                held.insert(user.clone(), format!("depends on {owner}, which is held back"));
+                queue.push_back(user.clone());
+            }
+        }
+    }
+    held
+}

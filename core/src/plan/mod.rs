@@ -1,0 +1,303 @@
+//! The plan: desired, prior and live compared, without any IO.
+//!
+//! [`read_set`] says what must be read, [`plan`] decides. Equal inputs give equal plans, byte for byte.
+
+pub mod codes;
+mod decide;
+mod held;
+mod index;
+mod order;
+mod read_set;
+mod removal;
+#[cfg(test)]
+mod tests;
+pub mod types;
+
+pub use order::{GROUP_LIMIT, plan_id};
+pub use read_set::read_set;
+pub use types::*;
+
+use crate::graph::DesiredGraph;
+use datamesh_provider::{Address, Diagnostic, Diagnostics, SystemName};
+use decide::Decision;
+use index::{Index, PriorSide, Sides};
+use removal::Survivors;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanInput<'a> {
+    pub types: &'a Types,
+    pub desired: &'a DesiredGraph,
+    pub prior: &'a Prior,
+    pub live: &'a Snapshot,
+    pub options: &'a PlanOptions,
+    pub environment: &'a str,
+    pub inputs_digest: &'a str,
+}
+
+type PriorMap<'a> = BTreeMap<&'a Address, (&'a PriorResource, Option<&'a Address>)>;
+
+/// Decides about every resource, and orders what is to be done.
+///
+/// Errors are scoped: what has one, and what depends on it, is held back and listed; the rest is planned.
+pub fn plan(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
+    let index = Index::new(input.types, input.desired, input.prior, input.live);
+    let mut diagnostics = Diagnostics::default();
+    let priors = index::prior_of(&index, &mut diagnostics);
+    let mut run = Run { input, index: &index, priors: &priors, decisions: BTreeMap::new(), diagnostics };
+    run.check_systems();
+    run.check_imports();
+    run.decide_declared();
+    run.decide_undeclared();
+    run.check_vanished_versions();
+    run.finish()
+}
+
+/// One planning run, gathering decisions.
+struct Run<'a> {
+    input: &'a PlanInput<'a>,
+    index: &'a Index<'a>,
+    priors: &'a PriorMap<'a>,
+    decisions: BTreeMap<&'a Address, Decision>,
+    diagnostics: Diagnostics,
+}
+
+impl<'a> Run<'a> {
+    /// The state belongs to the systems it was written for.
+    fn check_systems(&mut self) {
+        for (system, recorded) in &self.input.prior.systems {
+            let Some(facts) = self.index.facts(system) else { continue };
+            if facts.identity == *recorded || self.input.prior.resources.values().all(|r| r.system != *system)
+            {
+                continue;
+            }
+            let detail = format!(
+                "The state was written for {system} with the identity `{recorded}`, but what answers now is \
+                 `{}`. Planning against another system would make everything anew there.",
+                facts.identity
+            );
+            let help = "Point the environment back at the old system; if this is its rightful successor, keep the old \
+                        state folder aside and start this environment with a new one, which adopts what is there.";
+            for owner in self.owners_on(system) {
+                let diagnostic =
+                    Diagnostic::error(codes::OTHER_SYSTEM, detail.clone()).help(help).scoped(owner);
+                self.diagnostics.push(diagnostic);
+            }
+        }
+    }
+
+    fn owners_on(&self, system: &SystemName) -> BTreeSet<String> {
+        let declared = self.input.desired.resources.values();
+        let declared = declared.filter(|r| r.object.system == *system).map(|r| r.object.address.owner());
+        let recorded =
+            self.input.prior.resources.values().filter(|r| r.system == *system).map(|r| r.address.owner());
+        declared.chain(recorded).collect()
+    }
+
+    fn check_imports(&mut self) {
+        for import in &self.input.desired.imports {
+            let wanted = self.input.desired.resources.get(&import.address);
+            let diagnostic = match wanted {
+                None => Diagnostic::warning(
+                    codes::BAD_IMPORT,
+                    format!("{} is not declared, so nothing can be imported for it.", import.address),
+                )
+                .help("Declare the resource, or delete this document."),
+                Some(wanted) if wanted.object.id.as_str() != import.id => Diagnostic::error(
+                    codes::BAD_IMPORT,
+                    format!(
+                        "{} is declared as `{}`, but this document imports `{}`.",
+                        import.address,
+                        wanted.object.id.as_str(),
+                        import.id
+                    ),
+                )
+                .help("Spell the live name in the manifest (its `topic`, `table` or `registry`).")
+                .scoped(import.address.owner()),
+                Some(_) => continue,
+            };
+            self.diagnostics.push(diagnostic.at(import.span, "this import"));
+        }
+    }
+
+    /// Whether nothing may be said about a resource now: outside the scope, held back, or in somebody's hands.
+    fn is_left_out(&mut self, address: &'a Address) -> bool {
+        if !self.input.options.scope.contains(address)
+            || self.input.desired.held_back.contains_key(&address.owner())
+        {
+            return true;
+        }
+        let held =
+            self.input.prior.pending.iter().find(|p| p.address == *address).and_then(|p| p.holder.as_ref());
+        if let Some(holder) = held {
+            let detail = format!("{address} is being changed by {holder}; it is left out of this plan.");
+            self.diagnostics.push(Diagnostic::warning(codes::BEING_CHANGED, detail));
+        }
+        held.is_some()
+    }
+
+    fn decide_declared(&mut self) {
+        if self.input.options.mode == Mode::Destroy {
+            return;
+        }
+        for (address, wanted) in &self.input.desired.resources {
+            if self.is_left_out(address) {
+                continue;
+            }
+            let decision = match self.index.sides(address, self.priors.get(address).copied()) {
+                Ok(sides) => decide::declared(self.index, &sides, wanted, self.input.options),
+                Err(diagnostic) => Decision { diagnostics: (*diagnostic).into(), ..Decision::default() },
+            };
+            self.decisions.insert(address, decision);
+        }
+    }
+
+    /// Recorded resources nobody declares, dependents before what they depend on.
+    fn decide_undeclared(&mut self) {
+        let destroy = self.input.options.mode == Mode::Destroy;
+        let candidates: BTreeMap<&Address, &PriorResource> = self
+            .priors
+            .iter()
+            .filter(|(address, _)| destroy || !self.input.desired.resources.contains_key(**address))
+            .map(|(address, (record, _))| (*address, *record))
+            .collect();
+        let dependents = self.dependents(&candidates);
+        let mut going: BTreeSet<&Address> = BTreeSet::new();
+        for address in order::dependents_first(&candidates) {
+            if self.is_left_out(address) {
+                continue;
+            }
+            let users = dependents.get(address).into_iter().flatten().copied();
+            let survivors = Survivors {
+                dependents: users.filter(|user| !going.contains(*user)).collect(),
+                claimed_by: self.claimed_elsewhere(address, candidates[address]),
+            };
+            let decision = match self.index.sides(address, self.priors.get(address).copied()) {
+                Ok(Sides { prior: None, .. }) => continue,
+                Ok(sides) => self.decide_one_undeclared(&sides, &survivors),
+                Err(diagnostic) => Decision { diagnostics: (*diagnostic).into(), ..Decision::default() },
+            };
+            let goes = |c: &ResourceChange| matches!(c.action, Action::Delete | Action::Forget);
+            if decision.change.as_ref().is_some_and(goes) {
+                going.insert(address);
+            }
+            self.decisions.insert(address, decision);
+        }
+    }
+
+    fn decide_one_undeclared(&self, sides: &Sides<'_>, survivors: &Survivors<'_>) -> Decision {
+        let prior: Option<&PriorSide<'_>> = sides.prior.as_ref();
+        prior.map_or_else(Decision::default, |prior| {
+            removal::undeclared(self.index, sides, prior, survivors, self.input.options)
+        })
+    }
+
+    /// Who depends on each candidate: by the state, and by the manifests unless everything is to go.
+    fn dependents(
+        &self,
+        candidates: &BTreeMap<&'a Address, &'a PriorResource>,
+    ) -> BTreeMap<&'a Address, BTreeSet<&'a Address>> {
+        let mut found: BTreeMap<&Address, BTreeSet<&Address>> = BTreeMap::new();
+        let declared = self.input.desired.resources.values().map(|r| (&r.object.address, &r.depends_on));
+        let declared = declared.filter(|_| self.input.options.mode != Mode::Destroy);
+        let recorded = self.priors.iter().map(|(address, (record, _))| (*address, &record.depends_on));
+        // A declared resource depends on what its manifest says now, not on what it said when it was applied.
+        let recorded = recorded.filter(|(address, _)| candidates.contains_key(*address));
+        for (user, targets) in declared.chain(recorded) {
+            for target in targets {
+                if let Some((target, _)) = candidates.get_key_value(target) {
+                    found.entry(target).or_default().insert(user);
+                }
+            }
+        }
+        found
+    }
+
+    fn claimed_elsewhere(&self, address: &Address, record: &'a PriorResource) -> Option<&'a Address> {
+        if self.input.options.mode == Mode::Destroy {
+            return None;
+        }
+        self.index.claim((&record.system, &record.ty, &record.id)).filter(|claimant| *claimant != address)
+    }
+
+    fn check_vanished_versions(&mut self) {
+        if self.input.options.mode == Mode::Destroy || !self.input.options.scope.is_whole() {
+            return;
+        }
+        for (product, gone, new) in removal::vanished_versions(self.index) {
+            let span_of = |version: u32| {
+                let owner = format!("{product}@{version}");
+                self.input
+                    .desired
+                    .resources
+                    .values()
+                    .find(|r| r.object.address.owner() == owner)
+                    .and_then(|r| r.span)
+            };
+            let detail = format!(
+                "{product}@{gone} is recorded but no longer declared, and {product}@{new} is new. Changing the \
+                 version in place would leave version {gone} and its consumers behind."
+            );
+            let help = format!(
+                "Keep both documents side by side (`datamesh new version {product}` writes the newer one), or say \
+                 goodbye to the old one with a Removed document: `address: \"{product}@{gone}:**\"`."
+            );
+            for version in [gone, new] {
+                let diagnostic = Diagnostic::error(codes::VERSION_VANISHED, detail.clone())
+                    .at(span_of(new), format!("version {new} appeared here"))
+                    .help(help.clone())
+                    .scoped(format!("{product}@{version}"));
+                self.diagnostics.push(diagnostic);
+            }
+        }
+    }
+
+    fn finish(mut self) -> (Plan, Diagnostics) {
+        let mut unreadable: BTreeMap<(&SystemName, String), Vec<&Address>> = BTreeMap::new();
+        let mut decisions = std::mem::take(&mut self.decisions);
+        for (address, decision) in &mut decisions {
+            self.diagnostics.extend(std::mem::take(&mut decision.diagnostics));
+            if let Some(why) = decision.unreadable.take() {
+                let system = self.system_of(address);
+                unreadable.entry((system, why)).or_default().push(address);
+            }
+        }
+        for ((system, why), addresses) in unreadable {
+            self.diagnostics.extend(held::unreadable(system, &why, &addresses));
+        }
+        let held_back = held::held_back(self.input, &self.diagnostics);
+        let mut changes: Vec<ResourceChange> = Vec::new();
+        let mut drift = Vec::new();
+        for (_, decision) in decisions {
+            drift.extend(decision.drift);
+            changes.extend(decision.change.filter(|change| !held_back.contains_key(&change.address.owner())));
+        }
+        changes.sort_by(|a, b| a.address.cmp(&b.address));
+        drift.sort_by(|a, b| a.address.cmp(&b.address));
+        let mut plan = Plan {
+            environment: self.input.environment.to_owned(),
+            id: String::new(),
+            changes,
+            drift,
+            graph: ExecutionGraph::default(),
+            held_back,
+            shards: self.input.prior.shards.clone(),
+            inputs_digest: self.input.inputs_digest.to_owned(),
+        };
+        plan.id = plan_id(&plan);
+        match order::execution_graph(&plan, self.input) {
+            Ok(graph) => plan.graph = graph,
+            Err(diagnostic) => self.diagnostics.push(*diagnostic),
+        }
+        self.diagnostics.sort();
+        (plan, self.diagnostics)
+    }
+
+    fn system_of(&self, address: &Address) -> &'a SystemName {
+        let prior = self.priors.get(address).map(|(record, _)| &record.system);
+        let declared = self.input.desired.resources.get(address).map(|r| &r.object.system);
+        static NONE: std::sync::OnceLock<SystemName> = std::sync::OnceLock::new();
+        declared.or(prior).unwrap_or_else(|| NONE.get_or_init(|| SystemName::new("unknown", "unknown")))
+    }
+}
