@@ -285,6 +285,12 @@ fn meaning(status: u16, code: Option<u64>) -> (ErrorKind, Option<&'static str>) 
     match (status, code) {
         (401, _) => (ErrorKind::Unauthenticated, Some("Check `auth` of this registry in the Mesh document.")),
         (403, _) => (ErrorKind::Forbidden, Some("Ask for this permission on the subject.")),
+        (422, Some(42201)) => (
+            ErrorKind::Invalid,
+            Some(
+                "The registry does not take the text for what it is declared as. Apicurio knows a JSON Schema by its `$schema`.",
+            ),
+        ),
         (429, _) => (ErrorKind::Throttled, Some("Wait a little, or lower `parallelism`.")),
         (404, None) => (
             ErrorKind::Config,
