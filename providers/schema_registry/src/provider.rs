@@ -110,3 +110,7 @@ type Work<'a> = Vec<BoxFuture<'a, ()>>;
 async fn concurrently(cx: &Context, work: Work<'_>) {
     stream::iter(work).buffer_unordered(cx.budget.parallelism.max(1)).collect::<Vec<()>>().await;
 }
+
+#[cfg(test)]
+#[path = "answers_tests.rs"]
+mod tests;

@@ -1,12 +1,12 @@
 //! The client against a server that answers by a script: what real registries do only on bad days.
 
+use crate::DEF;
 use datamesh_conformance::testing::{RealClock, context, jumping_context};
 use datamesh_provider::{
     Address, Attributes, CancelStage, ConnectRequest, Context, ErrorKind, Interruption, Located, ObjectId,
     OpAction, OpOutcome, Operation, OperationId, Outcome, Provider, ProviderError, ReadRequest, ReadResult,
     SecretError, SecretResolver, SystemName, TypeName,
 };
-use datamesh_schema_registry::DEF;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
