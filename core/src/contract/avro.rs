@@ -1,0 +1,169 @@
+//! The text of the Avro schema: a published format.
+//!
+//! Compact JSON in one fixed order of keys. What is written for a given contract never changes, since every change
+//! of the text would register a new version for every product.
+
+use crate::contract::{
+    Contract, ContractField, ContractType, Element, RecordName, pascal_case, pii_word, protection_word,
+};
+use datamesh_provider::canonical_json;
+use serde_json::Value;
+
+impl Contract {
+    /// The schema as it is registered.
+    pub fn avro(&self, record: &RecordName, doc: Option<&str>) -> String {
+        let mut out = String::with_capacity(128 + 96 * self.fields.len());
+        out.push_str(r#"{"type":"record","name":"#);
+        text(&record.name, &mut out);
+        if !record.namespace.is_empty() {
+            out.push_str(r#","namespace":"#);
+            text(&record.namespace, &mut out);
+        }
+        if let Some(doc) = doc.map(str::trim_end).filter(|doc| !doc.is_empty()) {
+            out.push_str(r#","doc":"#);
+            text(doc, &mut out);
+        }
+        fields(&self.fields, &record.name, &mut out);
+        out.push('}');
+        out
+    }
+}
+
+/// A JSON string.
+fn text(text: &str, out: &mut String) {
+    out.push_str(&Value::from(text).to_string());
+}
+
+fn list<T>(items: &[T], out: &mut String, mut each: impl FnMut(&T, &mut String)) {
+    out.push('[');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        each(item, out);
+    }
+    out.push(']');
+}
+
+fn fields(all: &[ContractField], parent: &str, out: &mut String) {
+    out.push_str(r#","fields":"#);
+    list(all, out, |one, out| field(one, parent, out));
+}
+
+fn field(field: &ContractField, parent: &str, out: &mut String) {
+    let name = format!("{parent}{}", pascal_case(&field.name));
+    out.push_str(r#"{"name":"#);
+    text(&field.name, out);
+    out.push_str(r#","type":"#);
+    let has_value = field.default.as_ref().is_some_and(|default| !default.is_null());
+    match (field.required, has_value) {
+        (true, _) => of_type(&field.ty, &name, out),
+        (false, false) => nullable(&field.ty, &name, out),
+        (false, true) => {
+            out.push('[');
+            of_type(&field.ty, &name, out);
+            out.push_str(r#","null"]"#);
+        }
+    }
+    if let Some(doc) = field.description.as_deref().filter(|doc| !doc.is_empty()) {
+        out.push_str(r#","doc":"#);
+        text(doc, out);
+    }
+    match &field.default {
+        Some(default) if has_value => {
+            out.push_str(r#","default":"#);
+            out.push_str(&canonical_json(default));
+        }
+        _ if !field.required => out.push_str(r#","default":null"#),
+        _ => {}
+    }
+    tags(field, out);
+    out.push('}');
+}
+
+fn tags(field: &ContractField, out: &mut String) {
+    if field.pii == Some(true) {
+        out.push_str(r#","datamesh.pii":"#);
+        text(field.pii_type.map_or("true", pii_word), out);
+    }
+    if let Some(governance) = field.governance {
+        out.push_str(r#","datamesh.governance":"#);
+        text(protection_word(governance), out);
+    }
+}
+
+fn nullable(ty: &ContractType, name: &str, out: &mut String) {
+    out.push_str(r#"["null","#);
+    of_type(ty, name, out);
+    out.push(']');
+}
+
+fn element(element: &Element, name: &str, out: &mut String) {
+    if element.required { of_type(&element.ty, name, out) } else { nullable(&element.ty, name, out) }
+}
+
+fn of_type(ty: &ContractType, name: &str, out: &mut String) {
+    out.push_str(match ty {
+        ContractType::Boolean => r#""boolean""#,
+        ContractType::Int => r#""int""#,
+        ContractType::Long => r#""long""#,
+        ContractType::Float => r#""float""#,
+        ContractType::Double => r#""double""#,
+        ContractType::String => r#""string""#,
+        ContractType::Binary => r#""bytes""#,
+        ContractType::Date => r#"{"type":"int","logicalType":"date"}"#,
+        ContractType::Time => r#"{"type":"long","logicalType":"time-micros"}"#,
+        ContractType::Timestamp => r#"{"type":"long","logicalType":"timestamp-micros"}"#,
+        ContractType::TimestampNtz => r#"{"type":"long","logicalType":"local-timestamp-micros"}"#,
+        ContractType::Uuid => r#"{"type":"string","logicalType":"uuid"}"#,
+        ContractType::Decimal { precision, scale } => {
+            out.push_str(r#"{"type":"bytes","logicalType":"decimal","precision":"#);
+            out.push_str(&format!("{precision},\"scale\":{scale}}}"));
+            return;
+        }
+        nested => return of_nested(nested, name, out),
+    });
+}
+
+fn of_nested(ty: &ContractType, name: &str, out: &mut String) {
+    match ty {
+        ContractType::Enum(symbols) => {
+            out.push_str(r#"{"type":"enum","name":"#);
+            text(name, out);
+            out.push_str(r#","symbols":"#);
+            list(symbols, out, |symbol, out| text(symbol, out));
+        }
+        ContractType::OneOf(values) => {
+            out.push_str(r#"{"type":"string","datamesh.values":"#);
+            list(values, out, |value, out| text(value, out));
+        }
+        ContractType::Array(items) => {
+            out.push_str(r#"{"type":"array","items":"#);
+            element(items, name, out);
+        }
+        ContractType::Map(entry) if entry.0 == ContractType::String => {
+            out.push_str(r#"{"type":"map","values":"#);
+            element(&entry.1, name, out);
+        }
+        ContractType::Map(entry) => entries(&entry.0, &entry.1, name, out),
+        ContractType::Struct(nested) => {
+            out.push_str(r#"{"type":"record","name":"#);
+            text(name, out);
+            fields(nested, name, out);
+        }
+        _ => return,
+    }
+    out.push('}');
+}
+
+/// A map whose keys are no strings: Iceberg's convention for Avro, an array of entries.
+fn entries(key: &ContractType, value: &Element, name: &str, out: &mut String) {
+    out.push_str(r#"{"type":"array","items":{"type":"record","name":"#);
+    text(name, out);
+    out.push_str(r#","fields":[{"name":"key","type":"#);
+    of_type(key, &format!("{name}Key"), out);
+    out.push_str(r#"},{"name":"value","type":"#);
+    element(value, &format!("{name}Value"), out);
+    out.push_str(if value.required { "}]}" } else { r#","default":null}]}"# });
+    out.push_str(r#","logicalType":"map""#);
+}

@@ -1,0 +1,1 @@
+//! From typed documents to the desired graph.
