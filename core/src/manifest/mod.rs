@@ -1,4 +1,31 @@
 //! Manifests: from bytes to typed documents, with every error of every file and its place.
+//!
+//! [`load`] is the way in. A file's text becomes trees (`tree`), each tree is recognised as ours or another
+//! tool's (`recognise`), compared with the shape of its kind (`check`), and decoded into the types of [`model`].
 
+mod check;
+pub mod codes;
+mod de;
+mod decode;
+mod file;
+mod kind;
+mod limits;
+mod load;
 pub mod model;
+mod recognise;
+mod scalar;
+mod schema;
+mod shape;
+mod tree;
 pub mod values;
+
+pub use kind::{DATAMESH_GROUP, GOVERNANCE_GROUP, Kind, Manifest, VERSION};
+pub use limits::Limits;
+pub use load::{
+    Broken, EntryKind, FileEntry, FileSet, Load, LoadOptions, Loaded, MESH_FILE, ReadError, SkipReason,
+    Skipped, load,
+};
+pub use schema::{combined_schema, json_schemas};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! One file: what it holds of ours, and what is wrong with it.
+
+use crate::manifest::codes;
+use crate::manifest::decode::{decode, owner};
+use crate::manifest::kind::Kind;
+use crate::manifest::limits::Limits;
+use crate::manifest::load::{Broken, EntryKind, FileSet, Loaded, SkipReason};
+use crate::manifest::recognise::{Groups, Verdict};
+use crate::manifest::tree::{Parsed, Tree, parse};
+use datamesh_provider::{Code, Diagnostic, Diagnostics, FileId, Span, digest};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Everything that is the same for every file.
+pub(crate) struct Reader<'r, F> {
+    pub(crate) files: &'r F,
+    pub(crate) limits: &'r Limits,
+    pub(crate) groups: &'r Groups,
+    pub(crate) recorded: &'r BTreeSet<String>,
+}
+
+/// What became of one file.
+#[derive(Debug)]
+pub(crate) struct FileLoad {
+    pub(crate) file: FileId,
+    pub(crate) path: Arc<str>,
+    /// Kept where the file is ours to quote.
+    pub(crate) text: Option<Arc<str>>,
+    pub(crate) digest: Option<String>,
+    pub(crate) bytes: u64,
+    pub(crate) manifests: Vec<Loaded>,
+    pub(crate) broken: Vec<Broken>,
+    pub(crate) skipped: Option<SkipReason>,
+    pub(crate) diagnostics: Diagnostics,
+}
+
+impl<F: FileSet> Reader<'_, F> {
+    /// Reads and decodes the file of this index. An index beyond the list gives an empty result.
+    pub(crate) fn file(&self, index: usize) -> FileLoad {
+        let file = FileId(u32::try_from(index).unwrap_or(u32::MAX));
+        let entry = self.files.files().get(index);
+        let path = entry.map_or("", |entry| &entry.path);
+        let mut load =
+            FileLoad { bytes: entry.map_or(0, |entry| entry.bytes), ..FileLoad::of(file, path.into()) };
+        // Such a file is ours whatever it holds: by its name, or because the state says so.
+        let claimed = is_named_ours(path) || self.recorded.contains(path);
+        match entry.map(|entry| entry.kind) {
+            None => {}
+            Some(EntryKind::Regular) => self.regular(index, claimed, &mut load),
+            Some(EntryKind::Symlink) => {
+                let detail =
+                    format!("`{path}` is a symbolic link. Links are never followed, so it cannot be read.");
+                let help = "Put the file itself here.";
+                load.refuse(claimed, SkipReason::Symlink, codes::SYMLINK, detail, help);
+            }
+            Some(EntryKind::Other) => {
+                let detail = format!("`{path}` is neither a file nor a folder.");
+                load.refuse(
+                    claimed,
+                    SkipReason::Special,
+                    codes::NOT_A_FILE,
+                    detail,
+                    "Put a regular file here.",
+                );
+            }
+        }
+        load
+    }
+
+    fn regular(&self, index: usize, claimed: bool, load: &mut FileLoad) {
+        if load.bytes > self.limits.file_bytes {
+            return self.too_large(index, claimed, load);
+        }
+        let bytes = match self.files.read(index, self.limits.file_bytes) {
+            Ok(bytes) => bytes,
+            Err(error) => return load.unreadable(&error.to_string()),
+        };
+        load.bytes = bytes.len() as u64;
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let detail = format!(
+                    "`{}` is not UTF-8 text: byte {at} does not belong into any character.",
+                    load.path
+                );
+                let ours = claimed || self.groups.occur_in_bytes(error.as_bytes());
+                let help = "Save the file as UTF-8. If it is not a manifest, list it in .datameshignore.";
+                return load.refuse(ours, SkipReason::NotUtf8, codes::NOT_UTF8, detail, help);
+            }
+        };
+        // Two-byte encodings of plain text are valid UTF-8, full of NUL bytes.
+        if text.as_bytes().contains(&0)
+            && self.groups.occur_in_bytes(text.as_bytes())
+            && !self.groups.occur_in(&text)
+        {
+            let detail = format!("`{}` is not UTF-8 text: it looks like UTF-16.", load.path);
+            return load.refuse(
+                true,
+                SkipReason::NotUtf8,
+                codes::NOT_UTF8,
+                detail,
+                "Save the file as UTF-8.",
+            );
+        }
+        if !claimed && !may_be_ours(&text) && !self.groups.occur_in(&text) {
+            load.skipped = Some(SkipReason::Foreign);
+            return;
+        }
+        self.documents(&text, claimed, load);
+        if load.text.is_some() {
+            load.digest = Some(digest(text.as_bytes()));
+            load.text = Some(text.into());
+        }
+    }
+
+    fn too_large(&self, index: usize, claimed: bool, load: &mut FileLoad) {
+        let ours = claimed
+            || match self.files.mentions(index, &self.groups.needles()) {
+                Ok(mentioned) => mentioned,
+                Err(error) => return load.unreadable(&error.to_string()),
+            };
+        let detail = format!(
+            "`{}` has {} bytes; {} are allowed for one file.",
+            load.path, load.bytes, self.limits.file_bytes
+        );
+        let help = format!(
+            "Split it. {} If it is not a manifest, list it in .datameshignore.",
+            Limits::raise("file_bytes")
+        );
+        load.refuse(ours, SkipReason::TooLarge, codes::FILE_TOO_LARGE, detail, &help);
+    }
+
+    fn documents(&self, text: &str, claimed: bool, load: &mut FileLoad) {
+        let named = claimed || self.groups.occur_in(text);
+        let (mut ours, mut malformed) = (false, false);
+        for Parsed { tree, problems } in parse(text, load.file, self.limits) {
+            match tree {
+                Some(tree) => ours |= self.document(&tree, problems, load),
+                None if named => {
+                    load.broken(None, None);
+                    load.diagnostics.extend(problems);
+                    ours = true;
+                }
+                None => malformed = true,
+            }
+        }
+        if !ours && is_named_ours(&load.path) {
+            let detail =
+                format!("`{}` is named as a manifest, but holds no document of datamesh.", load.path);
+            let start = Span { file: load.file, start: 0, end: 0 };
+            let wrong =
+                Diagnostic::error(codes::NOTHING_OF_OURS, detail).at(start, "no apiVersion of datamesh");
+            load.diagnostics.push(wrong.help("Give it an apiVersion and a kind, or another name."));
+            ours = true;
+        }
+        if ours {
+            // Replaced by the whole text: which file may be quoted is decided here, the copy is made once.
+            load.text = Some("".into());
+        } else {
+            load.skipped = Some(if malformed { SkipReason::Malformed } else { SkipReason::Foreign });
+        }
+    }
+
+    /// Whether the document is ours, or should be.
+    fn document(&self, tree: &Tree<'_>, problems: Vec<Diagnostic>, load: &mut FileLoad) -> bool {
+        let kind = match self.groups.recognise(tree, load.file) {
+            Verdict::Foreign => return false,
+            Verdict::Wrong(wrong) => {
+                load.broken(None, None);
+                load.diagnostics.push(*wrong);
+                load.diagnostics.extend(problems);
+                return true;
+            }
+            Verdict::Ours(kind) => kind,
+        };
+        let (manifest, mut found) = decode(kind, tree, load.file, self.limits, problems);
+        match manifest {
+            Some(manifest) => {
+                let (file, path) = (load.file, Arc::clone(&load.path));
+                load.manifests.push(Loaded { manifest, file, path, span: tree.span(tree.root, file) });
+            }
+            None => {
+                let owner = owner(kind, tree);
+                if let Some(owner) = &owner {
+                    found = found.scoped(owner);
+                }
+                load.broken(Some(kind), owner);
+            }
+        }
+        load.diagnostics.extend(found);
+        true
+    }
+}
+
+impl FileLoad {
+    /// Nothing known of the file yet.
+    pub(crate) fn of(file: FileId, path: Arc<str>) -> Self {
+        Self {
+            file,
+            path,
+            text: None,
+            digest: None,
+            bytes: 0,
+            manifests: Vec::new(),
+            broken: Vec::new(),
+            skipped: None,
+            diagnostics: Diagnostics::default(),
+        }
+    }
+
+    fn broken(&mut self, kind: Option<Kind>, owner: Option<String>) {
+        self.broken.push(Broken { file: self.file, path: Arc::clone(&self.path), kind, owner });
+    }
+
+    /// An error where the file is ours, a counted skip otherwise.
+    fn refuse(&mut self, ours: bool, reason: SkipReason, code: Code, detail: String, help: &str) {
+        if ours {
+            self.broken(None, None);
+            self.fail(code, detail, help);
+        } else {
+            self.skipped = Some(reason);
+        }
+    }
+
+    fn unreadable(&mut self, reason: &str) {
+        let detail = format!("`{}` cannot be read: {reason}.", self.path);
+        let help = "Make it readable, or list it in .datameshignore.";
+        self.broken(None, None);
+        self.fail(codes::UNREADABLE, detail, help);
+    }
+
+    fn fail(&mut self, code: Code, detail: String, help: &str) {
+        let start = Span { file: self.file, start: 0, end: 0 };
+        self.diagnostics.push(Diagnostic::error(code, detail).at(start, "this file").help(help));
+    }
+}
+
+/// Whether the file's name says that it is a manifest.
+fn is_named_ours(path: &str) -> bool {
+    path.ends_with(".datamesh.yaml") || path.ends_with(".datamesh.yml")
+}
+
+/// Whether the text could hold a document that is ours, or that should be: a cheap test which most files of a
+/// monorepo fail.
+fn may_be_ours(text: &str) -> bool {
+    let distinctive = || Kind::ALL.iter().any(|kind| kind.is_distinctive() && text.contains(kind.name()));
+    text.contains("apiVersion") || distinctive()
+}
