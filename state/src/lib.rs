@@ -1,1 +1,31 @@
 //! State shards: format, storage, locks, and the compare-and-swap protocol above them.
+//!
+//! One shard per environment and domain holds what the tool owns ([`Shard`]): records of resources, and intents
+//! of operations under way. From the bottom up:
+//!
+//! - [`BlobStore`] and [`Locks`]: what a backend has to offer; [`LocalStore`] and [`MemoryStore`] are two.
+//! - [`StateStore`]: reading without a lock, locking, and writing by compare-and-swap with every ambiguity
+//!   resolved. Written once, for all backends.
+//! - [`Shard`]'s own functions: begin an operation, store its outcome, decide what became of one that was cut off.
+//!   Plain values in, plain values out.
+
+mod blob;
+pub mod codes;
+mod error;
+mod format;
+mod ident;
+mod recover;
+mod shard;
+mod store;
+
+pub use blob::faulty::{FaultyBlobs, Moment, PutFault};
+pub use blob::local::LocalStore;
+pub use blob::memory::MemoryStore;
+pub use blob::{Attempt, Blob, BlobStore, Condition, Held, LockInfo, Locks, PutError, Tag};
+pub use error::{StateError, StateErrorKind};
+pub use format::{
+    Becomes, FORMAT, Incoming, Intent, MAX_BYTES, OnRemove, Origin, Record, Shard, Tombstone, decode, encode,
+};
+pub use recover::{Recovery, recover};
+pub use shard::ShardError;
+pub use store::{Found, LockRequest, Locked, Snapshot, StateStore, shard_key};

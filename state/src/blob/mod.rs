@@ -1,0 +1,125 @@
+//! What a backend has to offer: a small store with conditional writes, and locks.
+
+pub(crate) mod faulty;
+pub(crate) mod local;
+pub(crate) mod memory;
+
+use crate::StateError;
+use async_trait::async_trait;
+use datamesh_provider::LeaseLost;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+/// One version of a blob: an ETag, or the number of a file. Opaque to everybody but its store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tag(pub String);
+
+/// A blob as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    pub bytes: Vec<u8>,
+    pub tag: Tag,
+    /// Where it was found, for messages: a path, a URL.
+    pub place: String,
+}
+
+/// When a write may happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing is there yet.
+    CreateOnly,
+    /// This very version is there.
+    IfMatch(Tag),
+}
+
+/// A write was not done, or nobody knows.
+#[derive(Debug, thiserror::Error)]
+pub enum PutError {
+    /// The condition does not hold, or the store says so; a lost and repeated request may say so as well.
+    #[error("another version is there")]
+    Conflict,
+    /// Sent, and not answered.
+    #[error("no answer: {0}")]
+    Unknown(String),
+    /// Provably without effect.
+    #[error(transparent)]
+    Failed(#[from] StateError),
+}
+
+/// Blobs under keys like `prod/orders`, each segment of letters, digits, `-` and `_`.
+#[async_trait]
+pub trait BlobStore: fmt::Debug + Send + Sync {
+    async fn get(&self, key: &str) -> Result<Option<Blob>, StateError>;
+
+    /// A compare-and-swap: done durably, with its new version, or not at all.
+    async fn put(&self, key: &str, bytes: &[u8], when: &Condition) -> Result<Tag, PutError>;
+
+    /// The keys directly below a folder, sorted.
+    async fn list(&self, folder: &str) -> Result<Vec<String>, StateError>;
+
+    /// The lock holder is done: between the version it found and the one it left, the others may go.
+    async fn settle(&self, key: &str, found: Option<&Tag>, left: &Tag) -> Result<(), StateError>;
+
+    /// Where a key is, for messages.
+    fn place(&self, key: &str) -> String;
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockInfo {
+    /// Names this one holding of the lock.
+    pub id: String,
+    /// Who runs it: the user, or the CI job.
+    pub who: String,
+    /// On which machine.
+    pub host: String,
+    pub process: u32,
+    /// What is being done: `apply`.
+    pub operation: String,
+    pub since: jiff::Timestamp,
+}
+
+impl fmt::Display for LockInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { who, host, process, operation, since, .. } = self;
+        write!(f, "{who} on {host} (process {process}) for `{operation}` since {since}")
+    }
+}
+
+/// The answer to one attempt at a lock.
+#[derive(Debug)]
+pub enum Attempt {
+    Got(Box<dyn Held>),
+    /// Somebody else has it, and who, as far as that can be told.
+    Taken(Option<LockInfo>),
+}
+
+/// Locks under the same keys.
+#[async_trait]
+pub trait Locks: fmt::Debug + Send + Sync {
+    /// One attempt, without waiting.
+    async fn try_lock(&self, key: &str, info: &LockInfo) -> Result<Attempt, StateError>;
+
+    /// Who holds it now; `None`: nobody. Takes nothing.
+    async fn holder(&self, key: &str) -> Result<Option<LockInfo>, StateError>;
+}
+
+/// A lock that is held. Dropped, it is given back as far as that needs no answer.
+#[async_trait]
+pub trait Held: fmt::Debug + Send + Sync {
+    /// Whether at least this much of it is left.
+    fn permit(&self, call: Duration) -> Result<(), LeaseLost>;
+
+    async fn release(self: Box<Self>) -> Result<(), StateError>;
+}
+
+/// Names in keys become names of files and objects.
+pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), StateError> {
+    let clean = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if name.is_empty() || name.len() > 200 || !name.chars().all(clean) {
+        return Err(StateError::Name { what, name: name.to_owned() });
+    }
+    Ok(())
+}

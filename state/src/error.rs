@@ -1,0 +1,110 @@
+//! What can go wrong with the state, and what to do about it.
+
+use crate::blob::LockInfo;
+use crate::codes;
+use crate::shard::ShardError;
+use datamesh_provider::Code;
+
+/// The state cannot be read, locked or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    #[error("the state of domain {domain} in environment {environment} is locked{}", held_by(by.as_deref()))]
+    Locked { environment: String, domain: String, by: Option<Box<LockInfo>> },
+    #[error("{place} was changed by somebody else: {why}")]
+    Fenced { place: String, why: String },
+    #[error("{place} is damaged: {why}")]
+    Corrupt { place: String, why: String },
+    #[error("{place} has format {found}; this version knows format {known}")]
+    Unsupported { place: String, found: u64, known: u64 },
+    #[error("{place} belongs to {owner}, and this is {ours}")]
+    Foreign { place: String, owner: String, ours: String },
+    #[error("{place}: no answer says whether the write happened: {why}")]
+    Unknown { place: String, why: String },
+    #[error("{place}: {source}")]
+    Io { place: String, source: std::io::Error },
+    #[error("{place} would be broken: {source}")]
+    Invalid { place: String, source: Box<ShardError> },
+    #[error("`{name}` cannot name {what} in the state: use letters, digits, `-` and `_`")]
+    Name { what: &'static str, name: String },
+    #[error("interrupted while waiting for the lock on domain {domain}")]
+    Cancelled { domain: String },
+}
+
+fn held_by(by: Option<&LockInfo>) -> String {
+    by.map(|info| format!(" by {info}")).unwrap_or_default()
+}
+
+/// What kind of failure it was: decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StateErrorKind {
+    Locked,
+    Fenced,
+    Corrupt,
+    Unsupported,
+    Foreign,
+    Unknown,
+    Io,
+    Invalid,
+    Name,
+    Cancelled,
+}
+
+impl StateError {
+    pub fn kind(&self) -> StateErrorKind {
+        match self {
+            Self::Locked { .. } => StateErrorKind::Locked,
+            Self::Fenced { .. } => StateErrorKind::Fenced,
+            Self::Corrupt { .. } => StateErrorKind::Corrupt,
+            Self::Unsupported { .. } => StateErrorKind::Unsupported,
+            Self::Foreign { .. } => StateErrorKind::Foreign,
+            Self::Unknown { .. } => StateErrorKind::Unknown,
+            Self::Io { .. } => StateErrorKind::Io,
+            Self::Invalid { .. } => StateErrorKind::Invalid,
+            Self::Name { .. } => StateErrorKind::Name,
+            Self::Cancelled { .. } => StateErrorKind::Cancelled,
+        }
+    }
+
+    pub fn code(&self) -> Code {
+        match self.kind() {
+            StateErrorKind::Locked => codes::LOCKED,
+            StateErrorKind::Fenced => codes::FENCED,
+            StateErrorKind::Corrupt => codes::CORRUPT,
+            StateErrorKind::Unsupported => codes::UNSUPPORTED,
+            StateErrorKind::Foreign => codes::FOREIGN,
+            StateErrorKind::Unknown => codes::UNKNOWN,
+            StateErrorKind::Io => codes::IO,
+            StateErrorKind::Invalid => codes::INVALID,
+            StateErrorKind::Name => codes::NAME,
+            StateErrorKind::Cancelled => codes::CANCELLED,
+        }
+    }
+
+    /// Whether the same call may work in a moment.
+    pub fn retryable(&self) -> bool {
+        matches!(self.kind(), StateErrorKind::Locked | StateErrorKind::Fenced)
+    }
+
+    /// What to try.
+    pub fn hint(&self) -> &'static str {
+        match self.kind() {
+            StateErrorKind::Locked => {
+                "wait for the other run, or give `--lock-timeout 5m` to wait for it here"
+            }
+            StateErrorKind::Fenced => "run the command again: it starts from the state as it is now",
+            StateErrorKind::Corrupt => {
+                "the state is never edited by hand; put the newest older file of that folder, or a backup, in its place"
+            }
+            StateErrorKind::Unsupported => "upgrade datamesh to the version that wrote it, or a newer one",
+            StateErrorKind::Foreign => {
+                "check that this is the right environment and the right storage for this mesh"
+            }
+            StateErrorKind::Unknown => "run the command again: it looks first at what happened",
+            StateErrorKind::Io => "check that the folder of the state is there, writable, and not full",
+            StateErrorKind::Invalid => "nothing was written; this is a bug of datamesh, please report it",
+            StateErrorKind::Name => "rename it in the manifest",
+            StateErrorKind::Cancelled => "nothing was changed",
+        }
+    }
+}

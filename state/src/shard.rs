@@ -1,0 +1,374 @@
+//! What may happen to a shard: operations begin and end. Plain values in, plain values out.
+
+use crate::format::{Becomes, FORMAT, Intent, Origin, Record, Shard};
+use datamesh_provider::{
+    Address, Attributes, LiveObject, ObjectId, OpAction, OperationId, Outcome, SystemName, TypeName,
+};
+use std::collections::BTreeMap;
+
+/// Types of which one object may have several owners: a binding is wanted by everyone who asked for it.
+const SHARED_TYPES: &[&str] = &["kafka_acl"];
+
+/// A change that would break the state. Nothing of it was done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShardError {
+    #[error("{address} has an operation under way already")]
+    Busy { address: Address },
+    #[error("operation {id} is under way already")]
+    Repeated { id: String },
+    #[error("no operation {id} is under way")]
+    NotPending { id: String },
+    #[error("{address} belongs to another domain")]
+    ForeignDomain { address: Address },
+    #[error("{address} has `gen` {found:?} and not {expected:?}")]
+    Generation { address: Address, expected: Option<u64>, found: Option<u64> },
+    #[error("{object} is claimed by {owner} and by {claimant}")]
+    TwoOwners { object: String, owner: Address, claimant: Address },
+    #[error("{address}: {why}")]
+    Shape { address: Address, why: &'static str },
+    #[error("{what} went from {from} to {to}")]
+    Backwards { what: String, from: u64, to: u64 },
+    #[error("its lineage changed from {from} to {to}")]
+    Lineage { from: String, to: String },
+    #[error("{system} was {from} and would become {to}")]
+    Identity { system: String, from: String, to: String },
+    #[error("{0}")]
+    Document(&'static str),
+}
+
+impl Shard {
+    /// A shard with nothing in it, not yet written.
+    pub fn empty(environment: &str, domain: &str, lineage: String, repository: &str) -> Self {
+        Self {
+            format: FORMAT,
+            environment: environment.to_owned(),
+            domain: domain.to_owned(),
+            lineage,
+            serial: 0,
+            epoch: 0,
+            write_id: String::new(),
+            repository: repository.to_owned(),
+            systems: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            tombstones: Vec::new(),
+            incoming: Vec::new(),
+        }
+    }
+
+    /// Who owns an object of a system, by record or by an intent to create it.
+    pub fn owner_of(&self, system: &SystemName, ty: &TypeName, object: &ObjectId) -> Option<&Address> {
+        let is = |s: &SystemName, t: &TypeName, o: &ObjectId| {
+            t == ty && o == object && self.identity_or_name(s) == self.identity_or_name(system)
+        };
+        let recorded = self.resources.iter().find(|(_, r)| is(&r.system, &r.ty, &r.object));
+        let intended = || {
+            let creates = self.pending.values().filter(|intent| intent.action == OpAction::Create);
+            creates.filter(|i| is(&i.system, &i.ty, &i.object)).map(|intent| &intent.address).next()
+        };
+        recorded.map(|(address, _)| address).or_else(intended)
+    }
+
+    /// Two names may mean one system.
+    fn identity_or_name(&self, system: &SystemName) -> String {
+        let name = system.to_string();
+        self.systems.get(&name).map_or(name, |identity| format!("={identity}"))
+    }
+
+    /// Records which system a name stands for. Another one under the same name is refused.
+    pub fn bind(&mut self, system: &SystemName, identity: &str) -> Result<(), ShardError> {
+        let name = system.to_string();
+        match self.systems.get(&name) {
+            Some(known) if known != identity => {
+                Err(ShardError::Identity { system: name, from: known.clone(), to: identity.to_owned() })
+            }
+            _ => {
+                self.systems.insert(name, identity.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// Stores the intent of an operation: call it, and write the shard, before the provider is called.
+    ///
+    /// Fills in `before_gen` and `epoch`. An update or a deletion needs its record, so what is adopted with a change
+    /// is first adopted. A creation must have no record, unless it makes again what was deleted outside (then
+    /// `before` is what was last applied), or is a later step of a creation that recorded its first.
+    pub fn begin(&mut self, id: OperationId, mut intent: Intent) -> Result<(), ShardError> {
+        if self.pending.contains_key(&id) {
+            return Err(ShardError::Repeated { id: id.0 });
+        }
+        if self.pending.values().any(|other| other.address == intent.address) {
+            return Err(ShardError::Busy { address: intent.address });
+        }
+        intent.before_gen = self.resources.get(&intent.address).map(|record| record.generation);
+        intent.epoch = self.epoch;
+        self.check_intent(&intent)?;
+        self.pending.insert(id, intent);
+        Ok(())
+    }
+
+    fn check_intent(&self, intent: &Intent) -> Result<(), ShardError> {
+        let address = || intent.address.clone();
+        let shape = |why| Err(ShardError::Shape { address: address(), why });
+        if intent.address.domain() != self.domain {
+            return Err(ShardError::ForeignDomain { address: address() });
+        }
+        let record = self.resources.get(&intent.address);
+        let found = record.map(|record| record.generation);
+        if found != intent.before_gen {
+            return Err(ShardError::Generation { address: address(), expected: intent.before_gen, found });
+        }
+        match (intent.action, record) {
+            (OpAction::Delete, _) if intent.planned.is_some() || intent.becomes.is_some() => {
+                return shape("a deletion plans nothing");
+            }
+            (OpAction::Create | OpAction::Update, _)
+                if intent.planned.is_none() || intent.becomes.is_none() =>
+            {
+                return shape("the operation does not say what it leads to");
+            }
+            (OpAction::Update | OpAction::Delete, None) => return shape("only what is recorded can change"),
+            (OpAction::Create, Some(_)) if intent.before.is_none() && intent.step == "create" => {
+                return shape("it is recorded already");
+            }
+            (_, Some(record)) if record.object != intent.object || record.ty != intent.ty => {
+                return shape("the operation is about another object than the record");
+            }
+            _ => {}
+        }
+        if intent.action != OpAction::Create || SHARED_TYPES.contains(&intent.ty.as_str()) {
+            return Ok(());
+        }
+        match self.owner_of(&intent.system, &intent.ty, &intent.object) {
+            Some(owner) if *owner != intent.address => Err(ShardError::TwoOwners {
+                object: intent.object.0.clone(),
+                owner: owner.clone(),
+                claimant: address(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stores how an operation ended; returns the intent where it is over.
+    ///
+    /// `managed` gives the part of a live object that some attributes speak of, normalised: the type's own
+    /// `managed`. An indeterminate operation stays pending, and recovery finds out. One that was done in part is
+    /// over: a creation is recorded as what is there, a change keeps what was applied before as the prior, so that
+    /// the next plan sees what is missing.
+    pub fn complete(
+        &mut self,
+        id: &OperationId,
+        outcome: &Outcome,
+        managed: &dyn Fn(&LiveObject, &Attributes) -> Attributes,
+    ) -> Result<Option<Intent>, ShardError> {
+        let Some(intent) = self.pending.get(id).cloned() else {
+            return Err(ShardError::NotPending { id: id.0.clone() });
+        };
+        match outcome {
+            Outcome::Indeterminate(_) => return Ok(None),
+            Outcome::Partial(live, _) => {
+                if intent.action == OpAction::Create {
+                    self.record(id, &intent, live, managed)?;
+                } else if let Some(record) = self.resources.get_mut(&intent.address) {
+                    record.generation += 1;
+                    record.last_op = Some(id.clone());
+                }
+            }
+            Outcome::Done(live) => self.record(id, &intent, live, managed)?,
+            Outcome::Deleted => {
+                self.resources.remove(&intent.address);
+            }
+            Outcome::Stale(_) | Outcome::Rejected(_) => {}
+        }
+        Ok(self.pending.remove(id))
+    }
+
+    /// The record after a step that was done.
+    pub(crate) fn record(
+        &mut self,
+        id: &OperationId,
+        intent: &Intent,
+        live: &LiveObject,
+        managed: &dyn Fn(&LiveObject, &Attributes) -> Attributes,
+    ) -> Result<(), ShardError> {
+        let (Some(planned), Some(becomes)) = (&intent.planned, &intent.becomes) else {
+            let why = "a deletion cannot leave an object behind";
+            return Err(ShardError::Shape { address: intent.address.clone(), why });
+        };
+        let was = self.resources.get(&intent.address);
+        let attributes = match (intent.remaining.is_empty(), was) {
+            // Until the last step, what was applied before stays the prior, so that what this change withdraws is
+            // still known to be ours.
+            (false, Some(record)) if intent.action == OpAction::Update => record.attributes.clone(),
+            _ => managed(live, planned),
+        };
+        let record = Record {
+            generation: was.map_or(0, |record| record.generation) + 1,
+            origin: was.map_or(Origin::Created, |record| record.origin),
+            last_op: Some(id.clone()),
+            incarnation: live.incarnation.clone().or_else(|| intent.incarnation.clone()),
+            attributes,
+            computed: live.computed.clone(),
+            ty: intent.ty.clone(),
+            system: intent.system.clone(),
+            object: intent.object.clone(),
+            ..about(becomes)
+        };
+        self.resources.insert(intent.address.clone(), record);
+        Ok(())
+    }
+
+    /// Takes over an object that is there and as declared, without an operation.
+    pub fn adopt(
+        &mut self,
+        address: Address,
+        system: SystemName,
+        live: &LiveObject,
+        attributes: Attributes,
+        becomes: &Becomes,
+    ) -> Result<(), ShardError> {
+        if address.domain() != self.domain {
+            return Err(ShardError::ForeignDomain { address });
+        }
+        if self.resources.contains_key(&address) || self.pending.values().any(|i| i.address == address) {
+            return Err(ShardError::Busy { address });
+        }
+        let ty = address.ty().clone();
+        if let Some(owner) =
+            self.owner_of(&system, &ty, &live.id).filter(|_| !SHARED_TYPES.contains(&ty.as_str()))
+        {
+            let (object, owner) = (live.id.0.clone(), owner.clone());
+            return Err(ShardError::TwoOwners { object, owner, claimant: address });
+        }
+        let record = Record {
+            ty,
+            system,
+            object: live.id.clone(),
+            incarnation: live.incarnation.clone(),
+            attributes,
+            computed: live.computed.clone(),
+            origin: Origin::Adopted,
+            ..about(becomes)
+        };
+        self.resources.insert(address, record);
+        Ok(())
+    }
+
+    /// Brings the manifests' side of a record up to date: a file was renamed, a flag was set. Whether anything
+    /// changed; nothing does while an operation is under way.
+    pub fn describe(&mut self, address: &Address, becomes: &Becomes) -> bool {
+        if self.pending.values().any(|intent| intent.address == *address) {
+            return false;
+        }
+        let Some(record) = self.resources.get_mut(address) else { return false };
+        let next = Record {
+            schema_version: record.schema_version,
+            ty: record.ty.clone(),
+            system: record.system.clone(),
+            object: record.object.clone(),
+            incarnation: record.incarnation.clone(),
+            attributes: record.attributes.clone(),
+            computed: record.computed.clone(),
+            generation: record.generation,
+            last_op: record.last_op.clone(),
+            origin: record.origin,
+            ..about(becomes)
+        };
+        let changed = next != *record;
+        if changed {
+            *record = Record { generation: record.generation + 1, ..next };
+        }
+        changed
+    }
+
+    /// Lets go of a resource without touching its object.
+    pub fn forget(&mut self, address: &Address) -> Option<Record> {
+        if self.pending.values().any(|intent| intent.address == *address) {
+            return None;
+        }
+        self.resources.remove(address)
+    }
+
+    /// Whether the document makes sense by itself.
+    pub fn verify(&self) -> Result<(), ShardError> {
+        if self.format != FORMAT
+            || self.lineage.is_empty()
+            || self.write_id.is_empty()
+            || self.repository.is_empty()
+        {
+            return Err(ShardError::Document("its head is incomplete"));
+        }
+        let mut owners: BTreeMap<(String, &TypeName, &ObjectId), &Address> = BTreeMap::new();
+        for (address, record) in &self.resources {
+            if address.domain() != self.domain {
+                return Err(ShardError::ForeignDomain { address: address.clone() });
+            }
+            if address.ty() != &record.ty || record.generation == 0 {
+                let why = "its type or its `gen` is not right";
+                return Err(ShardError::Shape { address: address.clone(), why });
+            }
+            if SHARED_TYPES.contains(&record.ty.as_str()) {
+                continue;
+            }
+            let key = (self.identity_or_name(&record.system), &record.ty, &record.object);
+            if let Some(owner) = owners.insert(key, address) {
+                let (object, owner) = (record.object.0.clone(), owner.clone());
+                return Err(ShardError::TwoOwners { object, owner, claimant: address.clone() });
+            }
+        }
+        let mut busy = Vec::new();
+        for intent in self.pending.values() {
+            self.check_intent(intent)?;
+            if busy.contains(&&intent.address) {
+                return Err(ShardError::Busy { address: intent.address.clone() });
+            }
+            busy.push(&intent.address);
+        }
+        Ok(())
+    }
+
+    /// Whether this may follow `before` in one write: the lineage stays, and nothing counts backwards.
+    pub fn verify_after(&self, before: &Self) -> Result<(), ShardError> {
+        if self.lineage != before.lineage {
+            return Err(ShardError::Lineage { from: before.lineage.clone(), to: self.lineage.clone() });
+        }
+        let forward = |what: &str, from: u64, to: u64| match to < from {
+            true => Err(ShardError::Backwards { what: what.to_owned(), from, to }),
+            false => Ok(()),
+        };
+        forward("its epoch", before.epoch, self.epoch)?;
+        forward("its serial", before.serial, self.serial)?;
+        for (address, was) in &before.resources {
+            let Some(is) = self.resources.get(address) else { continue };
+            forward(&format!("`gen` of {address}"), was.generation, is.generation)?;
+            if is.generation == was.generation && is != was {
+                let why = "it changed without a new `gen`";
+                return Err(ShardError::Shape { address: address.clone(), why });
+            }
+        }
+        self.verify()
+    }
+}
+
+/// A record with nothing but the manifests' side in it.
+fn about(becomes: &Becomes) -> Record {
+    Record {
+        ty: TypeName::new(""),
+        schema_version: becomes.schema_version,
+        source: becomes.source.clone(),
+        product: becomes.product.clone(),
+        system: SystemName::new("", ""),
+        object: ObjectId::new(""),
+        incarnation: None,
+        attributes: Attributes::new(),
+        computed: Attributes::new(),
+        dependencies: becomes.dependencies.clone(),
+        generation: 1,
+        last_op: None,
+        origin: Origin::Created,
+        prevent_destroy: becomes.prevent_destroy,
+        on_remove: becomes.on_remove,
+    }
+}

@@ -1,0 +1,424 @@
+//! The protocol above every backend: reading without a lock, locking, and writing by compare-and-swap.
+
+use crate::StateError;
+use crate::blob::{Attempt, Blob, BlobStore, Condition, Held, LockInfo, Locks, PutError, Tag, check_name};
+use crate::format::{Shard, decode, encode};
+use crate::ident;
+use datamesh_provider::{Context, Entropy, Event, LeaseGate, LeaseLost};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// A write whose answer is lost, or that a passing fault refused, is sent this often.
+const ATTEMPTS: usize = 5;
+/// A waiter looks again after this long at first, and after twice as long each time.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The key of a shard.
+pub fn shard_key(environment: &str, domain: &str) -> Result<String, StateError> {
+    check_name("an environment", environment)?;
+    check_name("a domain", domain)?;
+    Ok(format!("{environment}/{domain}"))
+}
+
+/// The state of a mesh. Clones share the backend.
+#[derive(Clone, Debug)]
+pub struct StateStore {
+    blobs: Arc<dyn BlobStore>,
+    locks: Arc<dyn Locks>,
+}
+
+/// A shard as it was found by a reader.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub shard: Shard,
+    pub tag: Tag,
+    /// Where it was found, for messages.
+    pub place: String,
+}
+
+/// Every shard of one environment, read without a lock.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// By domain.
+    pub shards: BTreeMap<String, Found>,
+}
+
+/// What a run wants to lock.
+#[derive(Clone, Debug)]
+pub struct LockRequest<'a> {
+    pub environment: &'a str,
+    /// In any order, each once or more.
+    pub domains: &'a [String],
+    /// The root commit of the repository, or the name of the mesh: whose shards these are, or will be.
+    pub repository: &'a str,
+    pub info: LockInfo,
+    /// How long to wait for other runs; zero: one attempt.
+    pub wait: Duration,
+}
+
+impl StateStore {
+    pub fn new(blobs: Arc<dyn BlobStore>, locks: Arc<dyn Locks>) -> Self {
+        Self { blobs, locks }
+    }
+
+    /// A backend that is both.
+    pub fn over<B: BlobStore + Locks + Clone + 'static>(backend: B) -> Self {
+        Self::new(Arc::new(backend.clone()), Arc::new(backend))
+    }
+
+    /// Every shard of the environment, without a lock.
+    pub async fn load(&self, environment: &str) -> Result<Snapshot, StateError> {
+        check_name("an environment", environment)?;
+        let mut snapshot = Snapshot::default();
+        for key in self.blobs.list(environment).await? {
+            let Some(blob) = self.blobs.get(&key).await? else { continue };
+            let found = found(environment, &key, blob)?;
+            snapshot.shards.insert(found.shard.domain.clone(), found);
+        }
+        Ok(snapshot)
+    }
+
+    /// Who holds the lock of a domain now.
+    pub async fn holder(&self, environment: &str, domain: &str) -> Result<Option<LockInfo>, StateError> {
+        self.locks.holder(&shard_key(environment, domain)?).await
+    }
+
+    /// Locks shards, makes those that are missing, and raises their epoch.
+    ///
+    /// Takes the locks in sorted order, and while any of them is not to be had, holds none.
+    pub async fn lock(&self, cx: &Context, request: LockRequest<'_>) -> Result<Locked, StateError> {
+        let mut domains = request.domains.to_vec();
+        domains.sort_unstable();
+        domains.dedup();
+        for domain in &domains {
+            shard_key(request.environment, domain)?;
+        }
+        let held = self.acquire(cx, &request, &domains).await?;
+        let mut locked = Locked {
+            blobs: Arc::clone(&self.blobs),
+            entropy: Arc::clone(&cx.entropy),
+            environment: request.environment.to_owned(),
+            slots: BTreeMap::new(),
+            gate: Arc::new(Gate { held: RwLock::new(held) }),
+        };
+        for domain in &domains {
+            let opened = locked.open(domain, request.repository).await;
+            if let Err(error) = opened {
+                // The locks are given back; the error is what matters.
+                let _ = locked.release().await;
+                return Err(error);
+            }
+        }
+        Ok(locked)
+    }
+
+    async fn acquire(
+        &self,
+        cx: &Context,
+        request: &LockRequest<'_>,
+        domains: &[String],
+    ) -> Result<Vec<Box<dyn Held>>, StateError> {
+        let start = cx.clock.monotonic();
+        let mut wait = FIRST_WAIT;
+        loop {
+            let (domain, by) = match self.attempt(request, domains).await? {
+                Ok(held) => return Ok(held),
+                Err(taken) => taken,
+            };
+            let waited = cx.clock.monotonic().saturating_sub(start);
+            if waited >= request.wait {
+                let environment = request.environment.to_owned();
+                return Err(StateError::Locked { environment, domain, by: by.map(Box::new) });
+            }
+            let who = by.map_or_else(|| "another run".to_owned(), |info| info.to_string());
+            let what = format!("the lock on domain {domain}, held by {who}");
+            cx.events.event(Event::Waiting { what, for_how_long: waited });
+            let pause = jittered(wait, cx.entropy.as_ref()).min(request.wait.saturating_sub(waited));
+            if !cx.pause(pause).await {
+                return Err(StateError::Cancelled { domain });
+            }
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// All locks, or the first that was not to be had; then none is held.
+    async fn attempt(
+        &self,
+        request: &LockRequest<'_>,
+        domains: &[String],
+    ) -> Result<Result<Vec<Box<dyn Held>>, (String, Option<LockInfo>)>, StateError> {
+        let mut held = Vec::with_capacity(domains.len());
+        for domain in domains {
+            let key = shard_key(request.environment, domain)?;
+            match self.locks.try_lock(&key, &request.info).await? {
+                Attempt::Got(lock) => held.push(lock),
+                Attempt::Taken(by) => {
+                    for lock in held {
+                        lock.release().await?;
+                    }
+                    return Ok(Err((domain.clone(), by)));
+                }
+            }
+        }
+        Ok(Ok(held))
+    }
+}
+
+/// Between half of it and all of it, so that waiters do not march in step.
+fn jittered(wait: Duration, entropy: &dyn Entropy) -> Duration {
+    let mut byte = [0];
+    entropy.fill(&mut byte);
+    wait / 2 + wait * u32::from(byte[0]) / 510
+}
+
+fn found(environment: &str, key: &str, blob: Blob) -> Result<Found, StateError> {
+    let shard = decode(&blob.place, &blob.bytes)?;
+    if format!("{}/{}", shard.environment, shard.domain) != key || shard.environment != environment {
+        let why = format!("it is the shard of {}/{}, in the place of {key}", shard.environment, shard.domain);
+        return Err(StateError::Corrupt { place: blob.place, why });
+    }
+    shard
+        .verify()
+        .map_err(|error| StateError::Corrupt { place: blob.place.clone(), why: error.to_string() })?;
+    Ok(Found { shard, tag: blob.tag, place: blob.place })
+}
+
+/// The locks of a run: asked before each call that may change a system.
+#[derive(Debug)]
+struct Gate {
+    held: RwLock<Vec<Box<dyn Held>>>,
+}
+
+impl Gate {
+    /// From here on nothing passes.
+    fn close(&self) -> Vec<Box<dyn Held>> {
+        std::mem::take(&mut *self.held.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl LeaseGate for Gate {
+    fn permit(&self, call: Duration) -> Result<(), LeaseLost> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        if held.is_empty() {
+            return Err(LeaseLost { why: "the locks were given back".into() });
+        }
+        held.iter().try_for_each(|lock| lock.permit(call))
+    }
+}
+
+/// Shards this run holds the locks of, as they were last written.
+pub struct Locked {
+    blobs: Arc<dyn BlobStore>,
+    entropy: Arc<dyn Entropy>,
+    environment: String,
+    slots: BTreeMap<String, Slot>,
+    gate: Arc<Gate>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    shard: Shard,
+    tag: Tag,
+    /// What was there when the lock was taken; `None`: nothing.
+    found: Option<(Tag, u64)>,
+    /// A write failed in a way that leaves open what is there: nothing more may be written.
+    lost: bool,
+}
+
+impl fmt::Debug for Locked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Locked")
+            .field("environment", &self.environment)
+            .field("slots", &self.slots)
+            .field("gate", &self.gate)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Locked {
+    /// Whoever still has the gate must find it closed.
+    fn drop(&mut self) {
+        drop(self.gate.close());
+    }
+}
+
+impl Locked {
+    /// The shard as it was last written; `None` for a domain this run did not lock.
+    pub fn shard(&self, domain: &str) -> Option<&Shard> {
+        self.slots.get(domain).map(|slot| &slot.shard)
+    }
+
+    /// All of them, by domain.
+    pub fn shards(&self) -> impl Iterator<Item = (&str, &Shard)> {
+        self.slots.iter().map(|(domain, slot)| (domain.as_str(), &slot.shard))
+    }
+
+    /// The serial a shard had before it was locked: what a saved plan is compared with. `None`: there was none.
+    pub fn found_serial(&self, domain: &str) -> Option<u64> {
+        self.slots.get(domain).and_then(|slot| slot.found.as_ref()).map(|(_, serial)| *serial)
+    }
+
+    /// Open while all locks are held: for `Context.lease`.
+    pub fn lease(&self) -> Arc<dyn LeaseGate> {
+        Arc::clone(&self.gate) as Arc<dyn LeaseGate>
+    }
+
+    /// Writes what `next` says of its domain over what was last written; nothing else may have happened meanwhile.
+    ///
+    /// Serial and write id are filled in. On an error the shard here stays as it was last written; after
+    /// [`StateError::Fenced`] or [`StateError::Unknown`] every further write to it is refused.
+    pub async fn write(&mut self, next: Shard) -> Result<(), StateError> {
+        let key = shard_key(&self.environment, &next.domain)?;
+        let place = self.blobs.place(&key);
+        let Some(slot) = self.slots.get_mut(&next.domain) else {
+            return Err(StateError::Fenced { place, why: "this run does not hold its lock".into() });
+        };
+        if slot.lost {
+            return Err(StateError::Fenced { place, why: "an earlier write was lost".into() });
+        }
+        let mut next = next;
+        next.serial = slot.shard.serial + 1;
+        next.write_id = ident::uuid(self.entropy.as_ref());
+        next.verify_after(&slot.shard)
+            .map_err(|source| StateError::Invalid { place: place.clone(), source: Box::new(source) })?;
+        if next.epoch != slot.shard.epoch {
+            return Err(StateError::Fenced { place, why: "the epoch is not the lock's".into() });
+        }
+        let expected = Some((slot.tag.clone(), slot.shard.write_id.clone()));
+        match put(self.blobs.as_ref(), &key, &next, expected).await {
+            Ok(tag) => {
+                slot.tag = tag;
+                slot.shard = next;
+                Ok(())
+            }
+            Err(error) => {
+                slot.lost = matches!(error, StateError::Fenced { .. } | StateError::Unknown { .. });
+                Err(error)
+            }
+        }
+    }
+
+    /// Changes a copy of a shard and writes it.
+    pub async fn update(
+        &mut self,
+        domain: &str,
+        change: impl FnOnce(&mut Shard) -> Result<(), crate::ShardError> + Send,
+    ) -> Result<(), StateError> {
+        let key = shard_key(&self.environment, domain)?;
+        let place = self.blobs.place(&key);
+        let Some(slot) = self.slots.get(domain) else {
+            return Err(StateError::Fenced { place, why: "this run does not hold its lock".into() });
+        };
+        let mut next = slot.shard.clone();
+        change(&mut next).map_err(|source| StateError::Invalid { place, source: Box::new(source) })?;
+        self.write(next).await
+    }
+
+    /// Tidies the history and gives the locks back. Every lock is given back, whatever fails.
+    pub async fn release(self) -> Result<(), StateError> {
+        let mut failed = None;
+        for (domain, slot) in &self.slots {
+            let key = shard_key(&self.environment, domain)?;
+            let found = slot.found.as_ref().map(|(tag, _)| tag);
+            if !slot.lost
+                && let Err(error) = self.blobs.settle(&key, found, &slot.tag).await
+            {
+                failed.get_or_insert(error);
+            }
+        }
+        for lock in self.gate.close() {
+            if let Err(error) = lock.release().await {
+                failed.get_or_insert(error);
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Reads a shard under its lock and raises its epoch. The one place where a lost race is answered by reading
+    /// again: whoever was before may have had a last write under way.
+    async fn open(&mut self, domain: &str, repository: &str) -> Result<(), StateError> {
+        let key = shard_key(&self.environment, domain)?;
+        for _ in 0..ATTEMPTS {
+            let found = match self.blobs.get(&key).await? {
+                Some(blob) => Some(found(&self.environment, &key, blob)?),
+                None => None,
+            };
+            let (mut next, expected) = match &found {
+                Some(Found { shard, tag, .. }) => {
+                    (shard.clone(), Some((tag.clone(), shard.write_id.clone())))
+                }
+                None => {
+                    let lineage = ident::uuid(self.entropy.as_ref());
+                    (Shard::empty(&self.environment, domain, lineage, repository), None)
+                }
+            };
+            if next.repository != repository {
+                let place = self.blobs.place(&key);
+                return Err(StateError::Foreign {
+                    place,
+                    owner: next.repository,
+                    ours: repository.to_owned(),
+                });
+            }
+            next.epoch += 1;
+            next.serial += 1;
+            next.write_id = ident::uuid(self.entropy.as_ref());
+            match put(self.blobs.as_ref(), &key, &next, expected).await {
+                Ok(tag) => {
+                    let found = found.map(|found| (found.tag, found.shard.serial));
+                    self.slots.insert(domain.to_owned(), Slot { shard: next, tag, found, lost: false });
+                    return Ok(());
+                }
+                Err(StateError::Fenced { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let why = "somebody writes it without its lock".to_owned();
+        Err(StateError::Fenced { place: self.blobs.place(&key), why })
+    }
+}
+
+/// One compare-and-swap, with every doubtful answer resolved by looking at whose write is there.
+async fn put(
+    blobs: &dyn BlobStore,
+    key: &str,
+    next: &Shard,
+    expected: Option<(Tag, String)>,
+) -> Result<Tag, StateError> {
+    let bytes = encode(next)?;
+    let place = blobs.place(key);
+    let (when, before) = match expected {
+        Some((tag, write_id)) => (Condition::IfMatch(tag), Some(write_id)),
+        None => (Condition::CreateOnly, None),
+    };
+    let mut why = String::new();
+    for _ in 0..ATTEMPTS {
+        match blobs.put(key, &bytes, &when).await {
+            Ok(tag) => return Ok(tag),
+            Err(PutError::Failed(error)) => return Err(error),
+            Err(doubt) => why = doubt.to_string(),
+        }
+        let there = match blobs.get(key).await {
+            Ok(there) => there,
+            Err(error) => {
+                why = error.to_string();
+                continue;
+            }
+        };
+        match (there, &before) {
+            (None, None) => {}
+            (None, Some(_)) => return Err(StateError::Fenced { place, why: "it is gone".into() }),
+            (Some(blob), before) => match decode(&blob.place, &blob.bytes)?.write_id {
+                ours if ours == next.write_id => return Ok(blob.tag),
+                old if Some(&old) == before.as_ref() => {}
+                other => {
+                    return Err(StateError::Fenced { place, why: format!("write {other} came in between") });
+                }
+            },
+        }
+    }
+    Err(StateError::Unknown { place, why })
+}

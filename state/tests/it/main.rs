@@ -1,0 +1,9 @@
+//! The state as its callers see it: the format on disk, the protocol over good and bad stores, races, recovery.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod format;
+mod local;
+mod protocol;
+mod shards;
+mod support;
