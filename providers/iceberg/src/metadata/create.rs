@@ -1,0 +1,128 @@
+//! The first metadata of a new table.
+
+use super::{Metadata, MetadataError};
+use crate::owner;
+use crate::table::{Attrs, NullOrder};
+use crate::types::fields_to_spec;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// Partition field ids start here (table specification, "Partitioning").
+const FIRST_PARTITION_ID: i64 = 1000;
+
+/// Everything a catalog wants to know of a table to be made, in the table specification's JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NewTable {
+    pub(crate) schema: Value,
+    pub(crate) partition_spec: Value,
+    pub(crate) sort_order: Value,
+    pub(crate) properties: BTreeMap<String, String>,
+    /// Absent: the catalog chooses.
+    pub(crate) location: Option<String>,
+    last_column_id: i64,
+    last_partition_id: i64,
+}
+
+impl NewTable {
+    /// Numbers the columns and resolves every name to its number.
+    pub(crate) fn plan(attrs: &Attrs, owner_mark: &str) -> Result<Self, MetadataError> {
+        let mut last_column_id = 0;
+        let fields = fields_to_spec(attrs.fields.as_deref().unwrap_or_default(), &mut || {
+            last_column_id += 1;
+            last_column_id
+        });
+        let fields = Value::Array(fields);
+        let ids: BTreeMap<String, i64> =
+            super::column_names(&fields).into_iter().map(|(id, name)| (name, id)).collect();
+        let id_of = |name: &str| {
+            let id = ids.get(name).copied();
+            id.ok_or_else(|| MetadataError(format!("there is no column `{name}` to refer to")))
+        };
+        let identifiers = attrs.identifier_fields.iter().flatten();
+        let mut identifiers = identifiers.map(|name| id_of(name)).collect::<Result<Vec<_>, _>>()?;
+        identifiers.sort_unstable();
+        let mut schema = json!({"type": "struct", "schema-id": 0, "fields": fields});
+        if !identifiers.is_empty() {
+            schema["identifier-field-ids"] = json!(identifiers);
+        }
+        let mut last_partition_id = FIRST_PARTITION_ID - 1;
+        let mut partition_fields = Vec::new();
+        for field in attrs.partition_by.iter().flatten() {
+            last_partition_id += 1;
+            partition_fields.push(json!({
+                "source-id": id_of(&field.source)?, "field-id": last_partition_id,
+                "transform": field.transform.to_string(), "name": field.name,
+            }));
+        }
+        let mut sort_fields = Vec::new();
+        for field in attrs.sort_by.iter().flatten() {
+            sort_fields.push(json!({
+                "transform": field.transform.to_string(), "source-id": id_of(&field.source)?,
+                "direction": field.direction, "null-order": field.null_order.unwrap_or(NullOrder::NullsFirst),
+            }));
+        }
+        let mut properties = attrs.properties.clone().unwrap_or_default();
+        properties.insert(owner::PROPERTY.to_owned(), owner_mark.to_owned());
+        Ok(Self {
+            schema,
+            partition_spec: json!({"spec-id": 0, "fields": partition_fields}),
+            // Order 0 is reserved for "unsorted".
+            sort_order: json!({"order-id": i32::from(!sort_fields.is_empty()), "fields": sort_fields}),
+            properties,
+            location: attrs.location.clone(),
+            last_column_id,
+            last_partition_id,
+        })
+    }
+
+    /// A first metadata document of format version 2, for catalogs where the client writes it.
+    pub(crate) fn metadata(
+        &self,
+        uuid: &str,
+        location: &str,
+        now_ms: i64,
+    ) -> Result<Metadata, MetadataError> {
+        let mut sort_orders = vec![self.sort_order.clone()];
+        let sort_order_id = self.sort_order["order-id"].clone();
+        if sort_order_id != json!(0) {
+            sort_orders.insert(0, json!({"order-id": 0, "fields": []}));
+        }
+        Metadata::parse(json!({
+            "format-version": 2,
+            "table-uuid": uuid,
+            "location": location,
+            "last-sequence-number": 0,
+            "last-updated-ms": now_ms,
+            "last-column-id": self.last_column_id,
+            "current-schema-id": 0,
+            "schemas": [self.schema],
+            "default-spec-id": 0,
+            "partition-specs": [self.partition_spec],
+            "last-partition-id": self.last_partition_id,
+            "default-sort-order-id": sort_order_id,
+            "sort-orders": sort_orders,
+            "properties": self.properties,
+            "refs": {},
+            "snapshots": [],
+            "statistics": [],
+            "partition-statistics": [],
+            "snapshot-log": [],
+            "metadata-log": [],
+        }))
+    }
+
+    /// The body of a REST create request (`CreateTableRequest`).
+    pub(crate) fn request(&self, name: &str) -> Value {
+        let mut body = Map::new();
+        body.insert("name".into(), json!(name));
+        if let Some(location) = &self.location {
+            body.insert("location".into(), json!(location));
+        }
+        body.insert("schema".into(), self.schema.clone());
+        body.insert("partition-spec".into(), self.partition_spec.clone());
+        body.insert("write-order".into(), self.sort_order.clone());
+        body.insert("stage-create".into(), json!(false));
+        body.insert("properties".into(), json!(self.properties));
+        Value::Object(body)
+    }
+}

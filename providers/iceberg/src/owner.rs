@@ -1,0 +1,54 @@
+//! The mark of ownership that tables and namespaces carry as a property.
+
+use std::collections::BTreeMap;
+
+/// The property that says who manages an object: `<lineage>/<address>`. Never part of the attributes.
+pub(crate) const PROPERTY: &str = "datamesh.owner";
+
+/// Properties the catalog keeps for itself: never attributes, never a difference.
+///
+/// Those of tables are reserved by the table specification's implementations (`TableProperties` of the reference
+/// implementation); `exists` is how SQL catalogs mark a namespace without properties.
+const RESERVED_OF_TABLES: &[&str] = &[
+    "format-version",
+    "uuid",
+    "snapshot-count",
+    "current-snapshot-summary",
+    "current-snapshot-id",
+    "current-snapshot-timestamp-ms",
+    "current-schema",
+    "default-partition-spec",
+    "default-sort-order",
+];
+
+pub(crate) fn reserved_of_tables(key: &str) -> bool {
+    RESERVED_OF_TABLES.contains(&key)
+}
+
+/// Splits a live property map into what counts as attributes and the owner.
+pub(crate) fn split(
+    mut properties: BTreeMap<String, String>,
+    reserved: impl Fn(&str) -> bool,
+) -> (BTreeMap<String, String>, Option<String>) {
+    let owner = properties.remove(PROPERTY);
+    properties.retain(|key, _| !reserved(key));
+    (properties, owner)
+}
+
+/// Whether the mark names another state's lineage than ours. A missing mark never does.
+pub(crate) fn is_foreign(live: Option<&str>, ours: &str) -> bool {
+    let lineage = |mark: &str| mark.split('/').next().unwrap_or_default().to_owned();
+    live.is_some_and(|live| lineage(live) != lineage(ours))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_another_lineage_is_foreign() {
+        assert!(!is_foreign(None, "l1/a:t.x"));
+        assert!(!is_foreign(Some("l1/b:t.y"), "l1/a:t.x"));
+        assert!(is_foreign(Some("l2/a:t.x"), "l1/a:t.x"));
+    }
+}

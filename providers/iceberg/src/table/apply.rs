@@ -1,0 +1,258 @@
+//! Creating, changing and dropping tables.
+
+use super::read::{live, table_id};
+use super::schema::{Attrs, IcebergTable};
+use super::{compare, diff::Comparison};
+use crate::client::{Backend, Ended, Failure, Loaded, Places, guard, settled};
+use crate::codes;
+use crate::ident::TableId;
+use crate::metadata::{Commit, NewTable, decode};
+use crate::owner;
+use datamesh_provider::{
+    Attributes, Context, Diagnostic, Diagnostics, ErrorKind, LiveObject, OpAction, Operation, Outcome,
+    ProviderError, Refusal, Resource, SpanMap,
+};
+use std::time::Duration;
+
+/// How often a commit is rebuilt on top of somebody else's before giving up.
+const ATTEMPTS: u32 = 6;
+
+/// What is known to be refused, without asking anybody.
+pub(crate) fn check(places: &Places, op: &Operation) -> Diagnostics {
+    let mut out = Diagnostics::default();
+    if let Err(error) = TableId::parse(op.object.as_str()) {
+        out.push(Diagnostic::error(codes::NAME, format!("{error}.")));
+    }
+    let location = op.planned.as_ref().and_then(|attrs| attrs.get("location")).and_then(|text| text.as_str());
+    if op.action == OpAction::Create
+        && let Some(Err(why)) = location.map(|text| places.allowed(text))
+    {
+        let help =
+            "declare a location under the environment's warehouse, or map this one there under `endpoints`";
+        out.push(Diagnostic::error(codes::LOCATION, format!("{why}.")).help(help));
+    }
+    out
+}
+
+pub(crate) async fn apply(backend: &dyn Backend, cx: &Context, op: &Operation) -> Outcome {
+    let id = match table_id(backend, &op.object) {
+        Ok(id) => id,
+        Err(error) => return Outcome::Rejected(Refusal { error }),
+    };
+    let call = Call { backend, cx, op, id };
+    let done = match op.action {
+        OpAction::Create => call.create().await,
+        OpAction::Update => call.update().await,
+        OpAction::Delete => call.delete().await,
+    };
+    done.unwrap_or_else(|ended| *ended)
+}
+
+/// One operation under way. `Err` is an outcome that ends it early.
+struct Call<'a> {
+    backend: &'a dyn Backend,
+    cx: &'a Context,
+    op: &'a Operation,
+    id: TableId,
+}
+
+fn rejected(error: ProviderError) -> Ended {
+    Box::new(Outcome::Rejected(Refusal { error }))
+}
+
+impl Call<'_> {
+    fn during(&self) -> String {
+        let verb = match self.op.action {
+            OpAction::Create => "create",
+            OpAction::Update => "change",
+            OpAction::Delete => "drop",
+        };
+        format!("{verb} the table {}", self.id)
+    }
+
+    fn invalid(&self, message: impl Into<String>) -> Ended {
+        Box::new(self.backend.origin().rejected(ErrorKind::Invalid, &self.during(), message))
+    }
+
+    fn attrs(&self, raw: Option<&Attributes>) -> Result<Option<Attrs>, Ended> {
+        let decoded = raw.map(|raw| decode::<IcebergTable>(raw.clone())).transpose();
+        decoded.map_err(|error| self.invalid(error.to_string()))
+    }
+
+    fn planned(&self) -> Result<Attrs, Ended> {
+        self.attrs(self.op.planned.as_ref())?
+            .ok_or_else(|| self.invalid("the plan does not say what to make"))
+    }
+
+    fn failed(&self, failure: Failure) -> Ended {
+        Box::new(failure.outcome(self.backend.origin(), &self.during()))
+    }
+
+    fn live(&self, loaded: &Loaded) -> Result<(LiveObject, Attrs), Ended> {
+        let sides = [&self.op.planned, &self.op.live, &self.op.prior];
+        let spelled = sides.into_iter().flatten().filter_map(|attrs| attrs.get("location")?.as_str());
+        live(self.backend, &self.op.object, loaded, spelled).map_err(rejected)
+    }
+
+    fn stale(&self, loaded: Option<&Loaded>) -> Outcome {
+        match loaded.map(|loaded| self.live(loaded)).transpose() {
+            Ok(live) => Outcome::Stale(live.map(|(object, _)| object)),
+            Err(ended) => *ended,
+        }
+    }
+
+    async fn load(&self) -> Result<Option<Loaded>, Ended> {
+        self.backend.load(self.cx, &self.id).await.map_err(rejected)
+    }
+
+    /// The table, if it is the one the plan saw and no other state's.
+    async fn load_ours(&self) -> Result<Loaded, Ended> {
+        let Some(loaded) = self.load().await? else { return Err(Box::new(Outcome::Stale(None))) };
+        if self.op.incarnation.as_deref().is_some_and(|uuid| uuid != loaded.metadata.uuid()) {
+            return Err(Box::new(self.stale(Some(&loaded))));
+        }
+        let properties = loaded.metadata.properties();
+        let mark = properties.get(owner::PROPERTY).map(String::as_str);
+        if owner::is_foreign(mark, &self.op.owner) {
+            let origin = self.backend.origin();
+            let error = origin
+                .error(ErrorKind::Invalid, self.during())
+                .message(format!("it is managed from another state: `{}`", mark.unwrap_or_default()))
+                .hint(format!(
+                    "let one state manage it; remove its property `{}` to take it over",
+                    owner::PROPERTY
+                ));
+            return Err(rejected(error));
+        }
+        Ok(loaded)
+    }
+
+    fn guard(&self) -> Result<(), Ended> {
+        guard(self.cx, self.backend.origin(), &self.during())
+    }
+
+    async fn create(&self) -> Result<Outcome, Ended> {
+        let mut attrs = self.planned()?;
+        if let Some(text) = &attrs.location {
+            attrs.location = Some(self.backend.places().allowed(text).map_err(|why| self.invalid(why))?);
+        }
+        let new = NewTable::plan(&attrs, &self.op.owner).map_err(|error| self.invalid(error.to_string()))?;
+        self.guard()?;
+        let made = match self.backend.create(self.cx, &self.id, &new).await {
+            Ok(made) => made,
+            Err(Failure::Conflict) => return self.taken().await,
+            Err(Failure::Absent) => {
+                let error = self.backend.origin().error(ErrorKind::Invalid, self.during());
+                let error = error.message(format!("the namespace {} does not exist", self.id.namespace));
+                return Err(rejected(error.hint("create the namespace, or let its domain declare it")));
+            }
+            Err(failure) => return Err(self.failed(failure)),
+        };
+        self.wait(|now| now.is_some_and(|now| now.metadata.uuid() == made.metadata.uuid())).await;
+        let (object, _) = self.live(&made)?;
+        let is = self.backend.places().absolute(made.metadata.location());
+        match attrs.location {
+            Some(asked) if asked != is => {
+                let error = self.backend.origin().error(ErrorKind::Protocol, self.during());
+                let error = error.message(format!("the catalog put it at `{is}` instead of `{asked}`"));
+                Ok(Outcome::Partial(
+                    object,
+                    error.hint("leave `location` out to take what the catalog chooses"),
+                ))
+            }
+            _ => Ok(Outcome::Done(object)),
+        }
+    }
+
+    /// The name was free in the plan and is taken now.
+    async fn taken(&self) -> Result<Outcome, Ended> {
+        match self.load().await? {
+            Some(loaded) => Ok(self.stale(Some(&loaded))),
+            None => Err(self.invalid("something else in the catalog, such as a view, has this name")),
+        }
+    }
+
+    async fn wait(&self, seen: impl Fn(Option<&Loaded>) -> bool) {
+        let seen = &seen;
+        settled(self.cx, self.backend, || async move {
+            matches!(self.backend.load(self.cx, &self.id).await, Ok(now) if seen(now.as_ref()))
+        })
+        .await;
+    }
+
+    /// Waits before trying again on top of somebody else's commit.
+    async fn back_off(&self, attempt: u32) -> Result<(), Ended> {
+        let mut byte = [0u8];
+        self.cx.entropy.fill(&mut byte);
+        let wait = Duration::from_millis((50 << attempt.min(5)) + u64::from(byte[0]));
+        if self.cx.pause(wait).await { Ok(()) } else { self.guard() }
+    }
+
+    async fn update(&self) -> Result<Outcome, Ended> {
+        let planned = self.planned()?;
+        let prior = self.attrs(self.op.prior.as_ref())?;
+        let seen = self.attrs(self.op.live.as_ref())?;
+        for attempt in 0..ATTEMPTS {
+            let base = self.load_ours().await?;
+            let (object, now) = self.live(&base)?;
+            let found = compare(prior.as_ref(), &now, &planned, &SpanMap::default());
+            if found.is_empty() && found.forbidden.is_empty() {
+                return Ok(Outcome::Done(object));
+            }
+            if seen.as_ref().is_some_and(|seen| moved(seen, &now, prior.as_ref(), &planned)) {
+                return Ok(Outcome::Stale(Some(object)));
+            }
+            match self.commit(&base, &found, object.owner.as_deref()).await? {
+                Some(made) => {
+                    self.wait(|now| now.is_some_and(|now| now.token != base.token)).await;
+                    return Ok(Outcome::Done(self.live(&made)?.0));
+                }
+                None => self.back_off(attempt).await?,
+            }
+        }
+        Err(self.failed(Failure::Conflict))
+    }
+
+    /// `None`: somebody else committed first.
+    async fn commit(
+        &self,
+        base: &Loaded,
+        found: &Comparison,
+        mark: Option<&str>,
+    ) -> Result<Option<Loaded>, Ended> {
+        if let Some(first) = found.forbidden.first() {
+            return Err(self.invalid(first.detail.clone()));
+        }
+        let owner = (mark != Some(&self.op.owner)).then_some((owner::PROPERTY, self.op.owner.as_str()));
+        let commit = Commit::plan(&base.metadata, &found.columns, &found.properties, owner)
+            .map_err(|error| self.invalid(error.to_string()))?;
+        self.guard()?;
+        match self.backend.commit(self.cx, &self.id, base, &commit).await {
+            Ok(made) => Ok(Some(made)),
+            Err(Failure::Conflict | Failure::Absent) => Ok(None),
+            Err(failure) => Err(self.failed(failure)),
+        }
+    }
+
+    async fn delete(&self) -> Result<Outcome, Ended> {
+        for attempt in 0..ATTEMPTS {
+            let base = self.load_ours().await?;
+            self.guard()?;
+            match self.backend.drop_table(self.cx, &self.id, &base).await {
+                Ok(()) => {
+                    self.wait(|now| now.is_none_or(|now| now.metadata.uuid() != base.metadata.uuid())).await;
+                    return Ok(Outcome::Deleted);
+                }
+                Err(Failure::Conflict | Failure::Absent) => self.back_off(attempt).await?,
+                Err(failure) => return Err(self.failed(failure)),
+            }
+        }
+        Err(self.failed(Failure::Conflict))
+    }
+}
+
+/// Whether what we manage is no longer what the plan saw. What others manage may have changed.
+fn moved(seen: &Attrs, now: &Attrs, prior: Option<&Attrs>, planned: &Attrs) -> bool {
+    let differs = |like: &Attrs| IcebergTable::managed(seen, like) != IcebergTable::managed(now, like);
+    differs(planned) || prior.is_some_and(differs)
+}

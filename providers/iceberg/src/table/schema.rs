@@ -1,0 +1,113 @@
+//! The attributes of a table.
+
+use crate::transform::Transform;
+use crate::types::Field;
+use datamesh_provider::{AttributeSchema, Schema};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IcebergTable;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Attrs {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fields: Option<Vec<Field>>,
+    /// Names of the primary key's columns; a set, kept sorted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) identifier_fields: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) partition_by: Option<Vec<PartitionField>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sort_by: Option<Vec<SortField>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) properties: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) location: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) format_version: Option<u8>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PartitionField {
+    /// A column's name; dotted for a field of a struct.
+    pub(crate) source: String,
+    pub(crate) transform: Transform,
+    pub(crate) name: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Direction {
+    #[default]
+    Asc,
+    Desc,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum NullOrder {
+    NullsFirst,
+    NullsLast,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SortField {
+    pub(crate) source: String,
+    #[serde(default = "identity")]
+    pub(crate) transform: Transform,
+    #[serde(default)]
+    pub(crate) direction: Direction,
+    /// Filled in by normalisation: nulls come first when ascending, last when descending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) null_order: Option<NullOrder>,
+}
+
+fn identity() -> Transform {
+    Transform::Identity
+}
+
+const fn attribute(name: &'static str, doc: &'static str) -> AttributeSchema {
+    AttributeSchema { name, required: false, computed: false, immutable: false, doc }
+}
+
+pub(crate) const SCHEMA: Schema = Schema {
+    version: 1,
+    attributes: &[
+        AttributeSchema {
+            required: true,
+            ..attribute(
+                "fields",
+                "Columns, in order: name, type, required, doc. Optional ones can be added in place.",
+            )
+        },
+        AttributeSchema {
+            immutable: true,
+            ..attribute("identifier_fields", "Names of the columns of the primary key.")
+        },
+        AttributeSchema {
+            immutable: true,
+            ..attribute("partition_by", "Partition fields: source column, transform, name.")
+        },
+        AttributeSchema {
+            immutable: true,
+            ..attribute("sort_by", "Sort fields: source column, transform, direction, order of nulls.")
+        },
+        attribute("properties", "Table properties; only declared ones are managed."),
+        AttributeSchema {
+            immutable: true,
+            ..attribute("location", "Where the files lie; the catalog chooses when absent.")
+        },
+        AttributeSchema {
+            immutable: true,
+            ..attribute("format_version", "Version of the table format; 2 unless declared.")
+        },
+        AttributeSchema { computed: true, ..attribute("uuid", "The table's own identity.") },
+    ],
+    data_bearing: true,
+    rank: 20,
+    batch: 50,
+};
