@@ -1,1 +1,4 @@
 //! The `datamesh` program.
+
+pub mod cli;
+pub mod sandbox;
