@@ -12,10 +12,12 @@ mod removal;
 #[cfg(test)]
 mod tests;
 pub mod types;
+mod verdict;
 
 pub use order::{GROUP_LIMIT, plan_id};
 pub use read_set::read_set;
 pub use types::*;
+pub use verdict::{DriftEntry, DriftReport, Verdict, drift_report};
 
 use crate::graph::DesiredGraph;
 use datamesh_provider::{Address, Diagnostic, Diagnostics, SystemName};

@@ -39,7 +39,8 @@ pub enum Planned {
 }
 
 /// One attribute that differs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AttributeChange {
     pub path: Vec<String>,
     /// `None`: not set so far.

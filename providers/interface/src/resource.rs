@@ -75,6 +75,12 @@ pub trait Resource: Send + Sync + 'static {
 
     /// Reads attributes that an older version of the tool recorded.
     fn upgrade(from: u32, raw: Attributes) -> Result<Self::Attrs, DecodeError>;
+
+    /// Whether one that existed before us is used as it is: no record, never changed, never deleted. True of
+    /// containers that others share, such as namespaces.
+    fn uses_existing() -> bool {
+        false
+    }
 }
 
 /// [`Resource`] for any type: the same functions over plain attributes.
@@ -92,6 +98,7 @@ pub trait ResourceType: fmt::Debug + Send + Sync {
     ) -> Result<(ChangeSpec, Diagnostics), DecodeError>;
     fn managed(&self, live: &Attributes, like: &Attributes) -> Result<Attributes, DecodeError>;
     fn upgrade(&self, from: u32, raw: Attributes) -> Result<Attributes, DecodeError>;
+    fn uses_existing(&self) -> bool;
 }
 
 /// The object-safe form of a [`Resource`].
@@ -187,5 +194,9 @@ impl<R: Resource> ResourceType for Erased<R> {
 
     fn upgrade(&self, from: u32, raw: Attributes) -> Result<Attributes, DecodeError> {
         encode::<R>(&R::upgrade(from, raw)?)
+    }
+
+    fn uses_existing(&self) -> bool {
+        R::uses_existing()
     }
 }

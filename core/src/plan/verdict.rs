@@ -1,0 +1,115 @@
+//! Drift: what is live against what was last applied, resource by resource.
+
+use super::decide::{drift_of, other_incarnation};
+use super::index::{self, Index, LiveSide};
+use super::types::{Drift, PriorResource};
+use super::{PlanInput, codes};
+use datamesh_provider::{Address, Diagnostic, Diagnostics};
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// How one resource stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Live is what was applied, and what is declared.
+    InSync,
+    /// Live is not what was applied.
+    Drifted,
+    /// Declared is not what was applied: merged, but not applied yet.
+    Pending,
+    /// Nobody knows.
+    Unreadable,
+}
+
+/// One resource of a drift report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DriftEntry {
+    pub address: Address,
+    pub verdict: Verdict,
+    /// What differs, where it drifted.
+    pub drift: Option<Drift>,
+    /// In words, where the verdict alone does not say it.
+    pub why: Option<String>,
+}
+
+/// Every recorded and every declared resource in scope.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DriftReport {
+    pub entries: Vec<DriftEntry>,
+}
+
+impl DriftReport {
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.entries.iter().filter(|entry| entry.verdict == verdict).count()
+    }
+}
+
+/// Compares every record with what is live. Plans nothing.
+pub fn drift_report(input: &PlanInput<'_>) -> (DriftReport, Diagnostics) {
+    let index = Index::new(input.types, input.desired, input.prior, input.live);
+    let mut diagnostics = Diagnostics::default();
+    let priors = index::prior_of(&index, &mut diagnostics);
+    let addresses: BTreeSet<&Address> =
+        priors.keys().copied().chain(input.desired.resources.keys()).collect();
+    let mut report = DriftReport::default();
+    for address in addresses {
+        if !input.options.scope.contains(address) {
+            continue;
+        }
+        match index.sides(address, priors.get(address).copied()) {
+            Ok(sides) => report.entries.extend(judge(&index, &sides)),
+            Err(diagnostic) => diagnostics.push(*diagnostic),
+        }
+    }
+    for entry in report.entries.iter().filter(|entry| entry.verdict == Verdict::Unreadable) {
+        let why = entry.why.as_deref().unwrap_or("it was not read");
+        let detail = format!("What is live of {} is not known: {why}.", entry.address);
+        diagnostics.push(Diagnostic::error(codes::UNREADABLE, detail).scoped(entry.address.owner()));
+    }
+    diagnostics.sort();
+    (report, diagnostics)
+}
+
+fn judge(index: &Index<'_>, sides: &index::Sides<'_>) -> Option<DriftEntry> {
+    let entry = |verdict, drift, why: Option<String>| {
+        Some(DriftEntry { address: sides.address.clone(), verdict, drift, why })
+    };
+    let Some(prior) = &sides.prior else {
+        // A container that others made is used as it is and never recorded.
+        let used = sides.ty.uses_existing() && matches!(sides.live, LiveSide::Present { .. });
+        let why = "declared, not applied yet".to_owned();
+        return if used { None } else { entry(Verdict::Pending, None, Some(why)) };
+    };
+    let gone = |record: &PriorResource| Drift {
+        address: sides.address.clone(),
+        ty: record.ty.clone(),
+        id: record.id.clone(),
+        deleted: true,
+        attributes: Vec::new(),
+    };
+    match &sides.live {
+        LiveSide::Unreadable(why) => return entry(Verdict::Unreadable, None, Some((*why).to_owned())),
+        LiveSide::Unknown => return entry(Verdict::Unreadable, None, None),
+        LiveSide::Absent => {
+            return entry(Verdict::Drifted, Some(gone(prior.record)), Some("deleted outside".to_owned()));
+        }
+        LiveSide::Present { object, .. } if other_incarnation(prior.record, object) => {
+            let why = "deleted and made again outside".to_owned();
+            return entry(Verdict::Drifted, Some(gone(prior.record)), Some(why));
+        }
+        LiveSide::Present { attributes, .. } => {
+            if let Some(drift) = drift_of(sides, prior, attributes) {
+                return entry(Verdict::Drifted, Some(drift), None);
+            }
+        }
+    }
+    let held_back = index.desired.held_back.contains_key(&sides.address.owner());
+    match &sides.declared {
+        Some(declared) if *declared != prior.attributes => {
+            entry(Verdict::Pending, None, Some("the manifest changed, not applied yet".to_owned()))
+        }
+        None if !held_back => entry(Verdict::Pending, None, Some("no manifest declares it any more".to_owned())),
+        _ => entry(Verdict::InSync, None, None),
+    }
+}
