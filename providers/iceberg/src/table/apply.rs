@@ -137,6 +137,10 @@ impl Call<'_> {
             attrs.location = Some(self.backend.places().allowed(text).map_err(|why| self.invalid(why))?);
         }
         let new = NewTable::plan(&attrs, &self.op.owner).map_err(|error| self.invalid(error.to_string()))?;
+        // Some servers answer a creation of what exists with what exists, as if they had made it.
+        if let Some(there) = self.load().await? {
+            return Ok(self.stale(Some(&there)));
+        }
         self.guard()?;
         let made = match self.backend.create(self.cx, &self.id, &new).await {
             Ok(made) => made,
@@ -148,8 +152,11 @@ impl Call<'_> {
             }
             Err(failure) => return Err(self.failed(failure)),
         };
-        self.wait(|now| now.is_some_and(|now| now.metadata.uuid() == made.metadata.uuid())).await;
         let (object, _) = self.live(&made)?;
+        if object.owner.as_ref() != Some(&self.op.owner) {
+            return Ok(Outcome::Stale(Some(object)));
+        }
+        self.wait(|now| now.is_some_and(|now| now.metadata.uuid() == made.metadata.uuid())).await;
         let is = self.backend.places().absolute(made.metadata.location());
         match attrs.location {
             Some(asked) if asked != is => {

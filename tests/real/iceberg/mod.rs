@@ -1,0 +1,395 @@
+//! The Iceberg provider on a real REST catalog, and on both kinds of catalog with pyiceberg as the witness.
+
+use datamesh_conformance::testing::{RealClock, SeededEntropy, context};
+use datamesh_conformance::{Sample, Suite};
+use datamesh_iceberg::{DEF, TYPES};
+use datamesh_provider::{
+    Address, Attributes, ConnectRequest, Context, ErrorKind, Facts, LiveObject, Located, ObjectId, OpAction,
+    Operation, OperationId, Outcome, Provider, ProviderError, ReadRequest, ResourceType, SpanMap, SystemName,
+    TypeName, View,
+};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+const TABLE: &str = "iceberg_table";
+const NAMESPACE: &str = "iceberg_namespace";
+
+/// The REST catalog under test, and who may use it.
+fn uri() -> String {
+    std::env::var("DATAMESH_TEST_ICEBERG").unwrap_or_else(|_| "http://127.0.0.1:18181".into())
+}
+
+fn keys() -> (String, String) {
+    let variable = |name: &str, or: &str| std::env::var(name).unwrap_or_else(|_| or.into());
+    (variable("DATAMESH_TEST_S3_ACCESS_KEY", "dmadmin"), variable("DATAMESH_TEST_S3_SECRET_KEY", "dmsecret"))
+}
+
+fn s3() -> String {
+    std::env::var("DATAMESH_TEST_S3").unwrap_or_else(|_| "http://127.0.0.1:19000".into())
+}
+
+fn rest_settings() -> Value {
+    let (id, secret) = keys();
+    json!({"catalog": "rest", "uri": uri(), "warehouse": "s3://warehouse",
+           "auth": {"oauth2": {"client_id": id, "client_secret": secret}}})
+}
+
+fn map(value: Value) -> Attributes {
+    value.as_object().cloned().expect("a map")
+}
+
+fn ty(name: &str) -> &'static dyn ResourceType {
+    *TYPES.iter().find(|ty| ty.name() == name).expect("a type")
+}
+
+fn cx() -> Context {
+    let entropy = SeededEntropy::new(u64::from(std::process::id()) << 32);
+    Context { entropy: Arc::new(entropy), ..context(Arc::new(RealClock::default())) }
+}
+
+async fn connect(settings: Value, root: &Path) -> Arc<dyn Provider> {
+    let settings = Located { value: settings, ..Located::default() };
+    let found = (DEF.validate_config)(&settings);
+    assert!(!found.has_errors(), "{found:?}");
+    let name = "iceberg.default".to_owned();
+    let request = ConnectRequest { name, settings, root: root.to_owned(), context: cx() };
+    (DEF.connect)(request).await.expect("connects")
+}
+
+fn op(ty: &str, id: &str, action: OpAction) -> Operation {
+    let name: String = id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let address = Address::of_product("d", "p", 1, TypeName::new(ty), &name).expect("an address");
+    Operation {
+        id: OperationId(format!("{action:?} {id}")),
+        owner: format!("lineage-a/{address}"),
+        address,
+        ty: TypeName::new(ty),
+        system: SystemName::new("iceberg", "default"),
+        object: ObjectId::new(id),
+        action,
+        step: format!("{action:?}").to_lowercase(),
+        prior: None,
+        live: None,
+        planned: None,
+        incarnation: None,
+    }
+}
+
+/// A connection, and a namespace of one test in it.
+struct Catalog {
+    provider: Arc<dyn Provider>,
+    cx: Context,
+    namespace: String,
+}
+
+impl Catalog {
+    async fn rest(name: &str) -> Self {
+        let provider = connect(rest_settings(), Path::new(".")).await;
+        Self { provider, cx: cx(), namespace: format!("ice_{}_{name}", std::process::id()) }
+    }
+
+    fn id(&self, table: &str) -> String {
+        format!("{}.{table}", self.namespace)
+    }
+
+    async fn apply(&self, op: Operation) -> Outcome {
+        let out = Mutex::new(Vec::new());
+        self.provider.apply(&self.cx, &[op], &out).await;
+        let mut out = out.into_inner().expect("outcomes");
+        assert_eq!(out.len(), 1);
+        out.remove(0).outcome
+    }
+
+    async fn made(&self, ty: &str, id: &str, planned: Value) -> LiveObject {
+        let op = Operation { planned: Some(map(planned)), ..op(ty, id, OpAction::Create) };
+        match self.apply(op).await {
+            Outcome::Done(live) => live,
+            other => panic!("{id} was not created: {other:?}"),
+        }
+    }
+
+    async fn try_read(&self, ty: &str, id: &str) -> Result<Option<LiveObject>, ProviderError> {
+        let managed = Vec::new();
+        let want =
+            ReadRequest { ty: TypeName::new(ty), id: ObjectId::new(id), managed, want_incarnation: true };
+        let out = Mutex::new(Vec::new());
+        self.provider.read(&self.cx, &[want], &out).await;
+        let mut out = out.into_inner().expect("answers");
+        assert_eq!(out.len(), 1);
+        out.remove(0).result
+    }
+
+    async fn read(&self, ty: &str, id: &str) -> LiveObject {
+        self.try_read(ty, id).await.expect("readable").expect("there")
+    }
+
+    fn update(&self, id: &str, live: &LiveObject, prior: Value, planned: Value) -> Operation {
+        let (prior, planned) = (map(prior), map(planned));
+        let view = View::Update { prior: &prior, live: &live.attributes, desired: &planned };
+        let (spec, found) = ty(TABLE).diff(view, &Facts::default(), &SpanMap::default()).expect("decodes");
+        assert!(!found.has_errors(), "{found:?}");
+        assert_eq!(spec.steps, ["update"]);
+        Operation {
+            prior: Some(prior),
+            live: Some(live.attributes.clone()),
+            planned: Some(planned),
+            incarnation: live.incarnation.clone(),
+            ..op(TABLE, id, OpAction::Update)
+        }
+    }
+
+    async fn delete(&self, ty: &str, id: &str) -> Outcome {
+        let live = self.read(ty, id).await;
+        let incarnation = live.incarnation.clone();
+        self.apply(Operation { prior: Some(live.attributes), incarnation, ..op(ty, id, OpAction::Delete) })
+            .await
+    }
+}
+
+/// The struct comes first: where a server numbers columns in another order than ours, everything that refers to a
+/// column by number shows whether it was numbered anew with it.
+fn orders() -> Value {
+    json!({
+        "fields": [
+            {"name": "buyer", "type": {"type": "struct", "fields": [{"name": "id", "type": "long", "required": true}]},
+             "required": false},
+            {"name": "order_id", "type": "string", "required": true, "doc": "Unique order number"},
+            {"name": "amount", "type": "decimal(38, 9)", "required": false},
+            {"name": "created_at", "type": "timestamptz", "required": true},
+            {"name": "tags", "type": {"type": "list", "element": "string", "element_required": true}, "required": false},
+        ],
+        "identifier_fields": ["order_id"],
+        "partition_by": [{"source": "created_at", "transform": "day", "name": "created_date"}],
+        "sort_by": [{"source": "order_id", "transform": "identity", "direction": "desc", "null_order": "nulls-last"}],
+        "properties": {"write.format.default": "parquet"},
+    })
+}
+
+/// With a column, a comment and a property more, and a property less.
+fn more_orders() -> Value {
+    let mut more = orders();
+    let fields = more["fields"].as_array_mut().expect("columns");
+    fields.push(json!({"name": "note", "type": "string", "required": false, "doc": "Free text"}));
+    fields[1]["doc"] = json!("Number of the order");
+    let buyer = fields[0]["type"]["fields"].as_array_mut().expect("a struct");
+    buyer.push(json!({"name": "tier", "type": "int", "required": false}));
+    more["properties"] = json!({"commit.retry.num-retries": "7"});
+    more
+}
+
+#[tokio::test]
+async fn tables_conform() {
+    let catalog = Catalog::rest("tables").await;
+    catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
+    let id = |name: &str| ObjectId::new(catalog.id(name));
+    let sample = |name: &str| Sample { id: id(name), create: map(orders()), update: map(more_orders()) };
+    let broken = datamesh_conformance::run(suite(&catalog, TABLE, &sample, true).await).await;
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
+}
+
+#[tokio::test]
+async fn namespaces_conform() {
+    let catalog = Catalog::rest("namespaces").await;
+    let sample = |name: &str| Sample {
+        id: ObjectId::new(format!("{}_{name}", catalog.namespace)),
+        create: map(json!({"properties": {"description": "what is sold", "team": "a"}})),
+        update: map(json!({"properties": {"description": "all that is sold", "tier": "1"}})),
+    };
+    let broken = datamesh_conformance::run(suite(&catalog, NAMESPACE, &sample, false).await).await;
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+async fn suite<'a>(
+    catalog: &Catalog,
+    name: &str,
+    sample: &'a (dyn Fn(&str) -> Sample + Send + Sync),
+    incarnations: bool,
+) -> Suite<'a> {
+    // A port of this machine where nobody listens.
+    let nowhere = json!({"catalog": "rest", "uri": "http://127.0.0.1:9", "warehouse": "s3://warehouse"});
+    Suite {
+        provider: catalog.provider.clone(),
+        unreachable: Some(connect(nowhere, Path::new(".")).await),
+        system: SystemName::new("iceberg", "default"),
+        ty: ty(name),
+        sample,
+        incarnations,
+        batch: 20,
+        context: catalog.cx.clone(),
+    }
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_never_an_absence() {
+    let mut catalog = Catalog::rest("credentials").await;
+    let (id, _) = keys();
+    for (auth, kinds) in [
+        (json!({"bearer": "not-a-token"}), vec![ErrorKind::Forbidden, ErrorKind::Unauthenticated]),
+        (
+            json!({"oauth2": {"client_id": id, "client_secret": "hunter2-wrong"}}),
+            vec![ErrorKind::Forbidden, ErrorKind::Unauthenticated, ErrorKind::Invalid],
+        ),
+    ] {
+        let mut settings = rest_settings();
+        settings["auth"] = auth;
+        catalog.provider = connect(settings, Path::new(".")).await;
+        let error = catalog.try_read(TABLE, "nobody.nothing").await.expect_err("refused");
+        assert!(kinds.contains(&error.kind), "{error:?}");
+        assert!(error.server_code.is_some() && !format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_no_catalog_is_never_an_absence() {
+    let mut catalog = Catalog::rest("address").await;
+    let mut settings = rest_settings();
+    settings["uri"] = json!(format!("{}/no/catalog/here", uri()));
+    catalog.provider = connect(settings, Path::new(".")).await;
+    let error = catalog.try_read(TABLE, "nobody.nothing").await.expect_err("refused");
+    assert!(error.hint.is_some(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_namespace_in_use_is_not_dropped() {
+    let catalog = Catalog::rest("in_use").await;
+    catalog.made(NAMESPACE, &catalog.namespace, json!({"properties": {"team": "a"}})).await;
+    let live = catalog.read(NAMESPACE, &catalog.namespace).await;
+    assert_eq!(live.owner.as_deref().map(|owner| owner.starts_with("lineage-a/")), Some(true));
+    let child = catalog.id("child");
+    catalog.made(NAMESPACE, &child, json!({})).await;
+    catalog.made(TABLE, &format!("{child}.t"), json!({"fields": [{"name": "a", "type": "int"}]})).await;
+    for id in [&catalog.namespace, &child] {
+        let outcome = catalog.delete(NAMESPACE, id).await;
+        let Outcome::Rejected(refusal) = outcome else { panic!("{id}: {outcome:?}") };
+        assert!(refusal.error.message.contains("not empty"), "{refusal:?}");
+    }
+    assert_eq!(catalog.delete(TABLE, &format!("{child}.t")).await, Outcome::Deleted);
+    assert_eq!(catalog.delete(NAMESPACE, &child).await, Outcome::Deleted);
+    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
+}
+
+#[tokio::test]
+async fn commits_at_the_same_moment_all_arrive() {
+    let catalog = Catalog::rest("commits").await;
+    catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
+    let id = catalog.id("t");
+    let live = catalog.made(TABLE, &id, json!({"fields": [{"name": "a", "type": "int"}]})).await;
+    let commits = (0..6).map(|n| {
+        let planned =
+            json!({"fields": [{"name": "a", "type": "int"}, {"name": format!("c{n}"), "type": "int"}]});
+        catalog.apply(catalog.update(&id, &live, json!({}), planned))
+    });
+    for outcome in futures::future::join_all(commits).await {
+        assert!(outcome.is_success(), "{outcome:?}");
+    }
+    let now = catalog.read(TABLE, &id).await;
+    assert_eq!(now.attributes["fields"].as_array().map(Vec::len), Some(7));
+    assert_eq!(now.incarnation, live.incarnation);
+    assert_eq!(catalog.delete(TABLE, &id).await, Outcome::Deleted);
+    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
+}
+
+#[tokio::test]
+async fn a_declared_location_is_where_the_table_lies() {
+    let catalog = Catalog::rest("location").await;
+    catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
+    let id = catalog.id("t");
+    let mut planned = orders();
+    for bad in ["s3://elsewhere/t", "s3://warehouse"] {
+        planned["location"] = json!(bad);
+        let op = Operation { planned: Some(map(planned.clone())), ..op(TABLE, &id, OpAction::Create) };
+        let outcome = catalog.apply(op).await;
+        assert!(matches!(outcome, Outcome::Rejected(_)), "{bad}: {outcome:?}");
+    }
+    let location = format!("s3://warehouse/{}/own", catalog.namespace);
+    planned["location"] = json!(format!("{location}/"));
+    let live = catalog.made(TABLE, &id, planned).await;
+    assert_eq!(live.attributes["location"], json!(location));
+    assert_eq!(catalog.delete(TABLE, &id).await, Outcome::Deleted);
+    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
+}
+
+/// What pyiceberg says of a table.
+fn witness(properties: &Value, table: &str, action: &str) -> Value {
+    let python = std::env::var("DATAMESH_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/iceberg/witness.py");
+    let output = std::process::Command::new(python)
+        .args([script, &properties.to_string(), "mesh", table, action])
+        .output()
+        .expect("python starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "pyiceberg refuses the table: {errors}");
+    serde_json::from_slice(&output.stdout).expect("the witness speaks JSON")
+}
+
+/// We make a table, pyiceberg sees it exactly, adds a column, a property and a row, we change it after that, and
+/// everything of everybody is there.
+async fn seen_by_pyiceberg(catalog: &Catalog, properties: &Value) {
+    let id = catalog.id("orders");
+    catalog.made(NAMESPACE, &catalog.namespace, json!({"properties": {"team": "a"}})).await;
+    let made = catalog.made(TABLE, &id, orders()).await;
+    let seen = witness(properties, &id, "show");
+    assert_eq!(seen["tables"], json!([id]));
+    assert_eq!(seen["namespace"]["team"], json!("a"));
+    assert_eq!(
+        seen["columns"],
+        json!([
+            ["buyer", "struct<id: required long>", false, null],
+            ["order_id", "string", true, "Unique order number"],
+            ["amount", "decimal(38, 9)", false, null],
+            ["created_at", "timestamptz", true, null],
+            ["tags", "list<string>", false, null],
+        ])
+    );
+    assert_eq!(seen["identifiers"], json!(["order_id"]));
+    assert_eq!(seen["partitions"], json!([[1000, "created_date", "day", "created_at"]]));
+    assert_eq!(seen["sort"], json!([["identity", "order_id", "desc", "nulls-last"]]));
+    assert_eq!((&seen["version"], &seen["rows"]), (&json!(2), &json!(0)));
+    assert_eq!(seen["location"], made.computed["location"]);
+    assert_eq!(Some(&seen["uuid"]), made.computed.get("uuid"));
+    assert_eq!(seen["properties"]["datamesh.owner"], json!(made.owner));
+
+    let written = witness(properties, &id, "write");
+    assert_eq!(written["rows"], json!(1));
+    let live = catalog.read(TABLE, &id).await;
+    let outcome = catalog.apply(catalog.update(&id, &live, orders(), more_orders())).await;
+    assert!(outcome.is_success(), "{outcome:?}");
+    let seen = witness(properties, &id, "show");
+    let names: Vec<&str> =
+        seen["columns"].as_array().expect("columns").iter().filter_map(|column| column[0].as_str()).collect();
+    assert_eq!(names, ["buyer", "order_id", "amount", "created_at", "tags", "theirs", "note"]);
+    assert_eq!(seen["columns"][0][1], json!("struct<id: required long, tier: optional int>"));
+    assert_eq!(seen["columns"][1][3], json!("Number of the order"));
+    assert_eq!(seen["rows"], json!(1), "the row is still there");
+    let (ours, theirs) = (&seen["properties"]["commit.retry.num-retries"], &seen["properties"]["theirs"]);
+    assert_eq!((ours, theirs), (&json!("7"), &json!("1")));
+    assert_eq!(seen["properties"].get("write.format.default"), None);
+    assert_eq!(seen["uuid"], written["uuid"]);
+
+    assert_eq!(catalog.delete(TABLE, &id).await, Outcome::Deleted);
+    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
+}
+
+#[tokio::test]
+async fn pyiceberg_sees_a_rest_table_exactly() {
+    let (id, secret) = keys();
+    let properties = json!({
+        "type": "rest", "uri": uri(), "warehouse": "s3://warehouse", "credential": format!("{id}:{secret}"),
+        "s3.endpoint": s3(), "s3.access-key-id": id, "s3.secret-access-key": secret, "s3.region": "us-east-1",
+    });
+    seen_by_pyiceberg(&Catalog::rest("witness").await, &properties).await;
+}
+
+#[tokio::test]
+async fn pyiceberg_sees_a_sql_table_exactly() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings =
+        json!({"catalog": "sql", "name": "mesh", "uri": "sqlite:catalog/iceberg.db", "warehouse": "file:w"});
+    let provider = connect(settings, folder.path()).await;
+    let catalog = Catalog { provider, cx: cx(), namespace: "sales".into() };
+    let root = folder.path().display();
+    let properties = json!({"type": "sql", "uri": format!("sqlite:///{root}/catalog/iceberg.db"), "warehouse": format!("file://{root}/w")});
+    seen_by_pyiceberg(&catalog, &properties).await;
+}

@@ -1,0 +1,58 @@
+"""Says what pyiceberg sees of a table, and changes it as somebody else would.
+
+    witness.py CATALOG-PROPERTIES-JSON CATALOG-NAME TABLE show|write
+"""
+
+import json
+import re
+import sys
+
+from pyiceberg.catalog import load_catalog
+from pyiceberg.types import StringType
+
+properties, name, identifier, action = sys.argv[1:]
+catalog = load_catalog(name, **json.loads(properties))
+table = catalog.load_table(identifier)
+
+if action == "write":
+    import datetime
+
+    import pyarrow
+
+    with table.update_schema() as update:
+        update.add_column("theirs", StringType())
+    with table.transaction() as transaction:
+        transaction.set_properties(theirs="1")
+    rows = [{"order_id": "o-1", "created_at": datetime.datetime(2025, 1, 2, tzinfo=datetime.timezone.utc)}]
+    arrow = table.schema().as_arrow()
+    missing = {field.name: None for field in arrow}
+    table.append(pyarrow.Table.from_pylist([{**missing, **row} for row in rows], schema=arrow))
+
+schema, spec, order = table.schema(), table.spec(), table.sort_order()
+namespace = tuple(identifier.split("."))[:-1]
+print(
+    json.dumps(
+        {
+            "tables": [".".join(found) for found in catalog.list_tables(namespace)],
+            "namespace": catalog.load_namespace_properties(namespace),
+            "columns": [
+                # Numbers are the catalog's own affair.
+                [f.name, re.sub(r"\d+: ", "", str(f.field_type)), f.required, f.doc]
+                for f in schema.fields
+            ],
+            "identifiers": sorted(schema.identifier_field_names()),
+            "partitions": [
+                [f.field_id, f.name, str(f.transform), schema.find_column_name(f.source_id)] for f in spec.fields
+            ],
+            "sort": [
+                [str(f.transform), schema.find_column_name(f.source_id), f.direction.value, f.null_order.value]
+                for f in order.fields
+            ],
+            "properties": table.properties,
+            "location": table.location(),
+            "version": table.format_version,
+            "uuid": str(table.metadata.table_uuid),
+            "rows": table.scan().to_arrow().num_rows,
+        }
+    )
+)
