@@ -24,7 +24,7 @@ pub enum StateError {
     #[error("{place}: {source}")]
     Io { place: String, source: std::io::Error },
     #[error("{place} would be broken: {source}")]
-    Invalid { place: String, source: Box<ShardError> },
+    Invalid { place: String, source: ShardError },
     #[error("`{name}` cannot name {what} in the state: use letters, digits, `-` and `_`")]
     Name { what: &'static str, name: String },
     #[error("interrupted while waiting for the lock on domain {domain}")]

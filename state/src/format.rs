@@ -97,6 +97,7 @@ pub enum OnRemove {
     Hold,
     /// Drop the record, keep the object.
     Forget,
+    /// Delete the object and drop the record.
     Destroy,
 }
 
@@ -141,6 +142,8 @@ pub struct Becomes {
     pub dependencies: BTreeSet<Address>,
     pub prevent_destroy: bool,
     pub on_remove: Option<OnRemove>,
+    /// What the manifest declares, normalised: what the record will hold, without the defaults a creation is given.
+    pub declared: Attributes,
 }
 
 /// An address that was moved away from here.

@@ -53,7 +53,8 @@ pub fn recover(
         (OpAction::Delete, None) => Recovery::Deleted,
         (_, Some(live)) if replaced(live) => Recovery::ReplacedOutside(live.clone()),
         (OpAction::Update, Some(live)) => {
-            let mut prior = managed(live, planned);
+            let declared = intent.becomes.as_ref().map_or(planned, |becomes| &becomes.declared);
+            let mut prior = managed(live, declared);
             let before = intent.before.as_ref().unwrap_or(&nothing);
             // What we had stays known as ours, so that what the change withdraws is withdrawn in the end.
             merge(&mut prior, &managed(live, before));

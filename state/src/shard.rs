@@ -24,7 +24,7 @@ pub enum ShardError {
     #[error("{address} has `gen` {found:?} and not {expected:?}")]
     Generation { address: Address, expected: Option<u64>, found: Option<u64> },
     #[error("{object} is claimed by {owner} and by {claimant}")]
-    TwoOwners { object: String, owner: Address, claimant: Address },
+    TwoOwners { object: String, owner: Box<Address>, claimant: Box<Address> },
     #[error("{address}: {why}")]
     Shape { address: Address, why: &'static str },
     #[error("{what} went from {from} to {to}")]
@@ -99,7 +99,7 @@ impl Shard {
         if self.pending.contains_key(&id) {
             return Err(ShardError::Repeated { id: id.0 });
         }
-        if self.pending.values().any(|other| other.address == intent.address) {
+        if self.is_busy(&intent.address) {
             return Err(ShardError::Busy { address: intent.address });
         }
         intent.before_gen = self.resources.get(&intent.address).map(|record| record.generation);
@@ -144,8 +144,8 @@ impl Shard {
         match self.owner_of(&intent.system, &intent.ty, &intent.object) {
             Some(owner) if *owner != intent.address => Err(ShardError::TwoOwners {
                 object: intent.object.0.clone(),
-                owner: owner.clone(),
-                claimant: address(),
+                owner: Box::new(owner.clone()),
+                claimant: Box::new(address()),
             }),
             _ => Ok(()),
         }
@@ -166,23 +166,27 @@ impl Shard {
         let Some(intent) = self.pending.get(id).cloned() else {
             return Err(ShardError::NotPending { id: id.0.clone() });
         };
-        match outcome {
-            Outcome::Indeterminate(_) => return Ok(None),
-            Outcome::Partial(live, _) => {
-                if intent.action == OpAction::Create {
-                    self.record(id, &intent, live, managed)?;
-                } else if let Some(record) = self.resources.get_mut(&intent.address) {
-                    record.generation += 1;
-                    record.last_op = Some(id.clone());
-                }
-            }
-            Outcome::Done(live) => self.record(id, &intent, live, managed)?,
-            Outcome::Deleted => {
-                self.resources.remove(&intent.address);
-            }
-            Outcome::Stale(_) | Outcome::Rejected(_) => {}
+        let last = intent.remaining.is_empty();
+        match (outcome, intent.action) {
+            (Outcome::Indeterminate(_), _) => return Ok(None),
+            (Outcome::Done(live), OpAction::Create | OpAction::Update)
+            | (Outcome::Partial(live, _), OpAction::Create) => self.record(id, &intent, live, managed)?,
+            // An early step of a deletion, or a change that was done in part.
+            (Outcome::Done(_) | Outcome::Partial(..), _) => self.touch(id, &intent.address),
+            (Outcome::Deleted, OpAction::Delete) if last => drop(self.resources.remove(&intent.address)),
+            // Gone early: the last step finds the same. Gone where it should have changed: the next plan sees it.
+            (Outcome::Deleted, _) => self.touch(id, &intent.address),
+            (Outcome::Stale(_) | Outcome::Rejected(_), _) => {}
         }
         Ok(self.pending.remove(id))
+    }
+
+    /// The record was worked on; what was applied stays the prior.
+    fn touch(&mut self, id: &OperationId, address: &Address) {
+        if let Some(record) = self.resources.get_mut(address) {
+            record.generation += 1;
+            record.last_op = Some(id.clone());
+        }
     }
 
     /// The record after a step that was done.
@@ -193,8 +197,8 @@ impl Shard {
         live: &LiveObject,
         managed: &dyn Fn(&LiveObject, &Attributes) -> Attributes,
     ) -> Result<(), ShardError> {
-        let (Some(planned), Some(becomes)) = (&intent.planned, &intent.becomes) else {
-            let why = "a deletion cannot leave an object behind";
+        let Some(becomes) = &intent.becomes else {
+            let why = "the operation does not say what it leads to";
             return Err(ShardError::Shape { address: intent.address.clone(), why });
         };
         let was = self.resources.get(&intent.address);
@@ -202,11 +206,15 @@ impl Shard {
             // Until the last step, what was applied before stays the prior, so that what this change withdraws is
             // still known to be ours.
             (false, Some(record)) if intent.action == OpAction::Update => record.attributes.clone(),
-            _ => managed(live, planned),
+            _ => managed(live, &becomes.declared),
         };
         let record = Record {
             generation: was.map_or(0, |record| record.generation) + 1,
-            origin: was.map_or(Origin::Created, |record| record.origin),
+            // What is made again after it was deleted outside is ours, however it began.
+            origin: match (intent.action, was) {
+                (OpAction::Update, Some(record)) => record.origin,
+                _ => Origin::Created,
+            },
             last_op: Some(id.clone()),
             incarnation: live.incarnation.clone().or_else(|| intent.incarnation.clone()),
             attributes,
@@ -232,15 +240,15 @@ impl Shard {
         if address.domain() != self.domain {
             return Err(ShardError::ForeignDomain { address });
         }
-        if self.resources.contains_key(&address) || self.pending.values().any(|i| i.address == address) {
+        if self.resources.contains_key(&address) || self.is_busy(&address) {
             return Err(ShardError::Busy { address });
         }
         let ty = address.ty().clone();
         if let Some(owner) =
             self.owner_of(&system, &ty, &live.id).filter(|_| !SHARED_TYPES.contains(&ty.as_str()))
         {
-            let (object, owner) = (live.id.0.clone(), owner.clone());
-            return Err(ShardError::TwoOwners { object, owner, claimant: address });
+            let (object, owner) = (live.id.0.clone(), Box::new(owner.clone()));
+            return Err(ShardError::TwoOwners { object, owner, claimant: Box::new(address) });
         }
         let record = Record {
             ty,
@@ -256,36 +264,77 @@ impl Shard {
         Ok(())
     }
 
-    /// Brings the manifests' side of a record up to date: a file was renamed, a flag was set. Whether anything
-    /// changed; nothing does while an operation is under way.
-    pub fn describe(&mut self, address: &Address, becomes: &Becomes) -> bool {
-        if self.pending.values().any(|intent| intent.address == *address) {
+    /// Brings a record up to date with its manifest where nothing live has to change: a file was renamed, a flag
+    /// was set, an attribute was declared that already is so. `incarnation`: what was read, where it was. Whether
+    /// anything changed; nothing does while an operation is under way.
+    pub fn describe(&mut self, address: &Address, becomes: &Becomes, incarnation: Option<&str>) -> bool {
+        self.rewrite(address, |record| {
+            redescribed(record, becomes);
+            record.schema_version = becomes.schema_version;
+            record.attributes = becomes.declared.clone();
+            if let Some(incarnation) = incarnation {
+                record.incarnation = Some(incarnation.to_owned());
+            }
+        })
+    }
+
+    /// Brings everything but the attributes up to date with the manifest: for a record that is about to change.
+    pub fn redescribe(&mut self, address: &Address, becomes: &Becomes) -> bool {
+        self.rewrite(address, |record| redescribed(record, becomes))
+    }
+
+    fn rewrite(&mut self, address: &Address, change: impl FnOnce(&mut Record)) -> bool {
+        if self.is_busy(address) {
             return false;
         }
         let Some(record) = self.resources.get_mut(address) else { return false };
-        let next = Record {
-            schema_version: record.schema_version,
-            ty: record.ty.clone(),
-            system: record.system.clone(),
-            object: record.object.clone(),
-            incarnation: record.incarnation.clone(),
-            attributes: record.attributes.clone(),
-            computed: record.computed.clone(),
-            generation: record.generation,
-            last_op: record.last_op.clone(),
-            origin: record.origin,
-            ..about(becomes)
-        };
-        let changed = next != *record;
-        if changed {
-            *record = Record { generation: record.generation + 1, ..next };
-        }
+        let before = record.clone();
+        change(record);
+        let changed = *record != before;
+        record.generation += u64::from(changed);
         changed
+    }
+
+    fn is_busy(&self, address: &Address) -> bool {
+        self.pending.values().any(|intent| intent.address == *address)
+    }
+
+    /// Gives a record another address in this shard; what depends on it follows. Nothing happens where it has that
+    /// address already.
+    pub fn rename(&mut self, from: &Address, to: &Address) -> Result<(), ShardError> {
+        if !self.resources.contains_key(from) && self.resources.contains_key(to) {
+            return Ok(());
+        }
+        if to.domain() != self.domain {
+            return Err(ShardError::ForeignDomain { address: to.clone() });
+        }
+        let refused = [from, to].into_iter().find(|address| self.is_busy(address));
+        if let Some(address) = refused.or_else(|| self.resources.contains_key(to).then_some(to)) {
+            return Err(ShardError::Busy { address: address.clone() });
+        }
+        if from.ty() != to.ty() {
+            let why = "a move keeps the type";
+            return Err(ShardError::Shape { address: to.clone(), why });
+        }
+        let Some(mut record) = self.resources.remove(from) else {
+            let why = "only what is recorded can be moved";
+            return Err(ShardError::Shape { address: from.clone(), why });
+        };
+        record.generation += 1;
+        record.product = to.product().map(|_| to.owner());
+        self.resources.insert(to.clone(), record);
+        for record in self.resources.values_mut() {
+            if record.dependencies.remove(from) {
+                record.dependencies.insert(to.clone());
+                record.generation += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Lets go of a resource without touching its object.
     pub fn forget(&mut self, address: &Address) -> Option<Record> {
-        if self.pending.values().any(|intent| intent.address == *address) {
+        if self.is_busy(address) {
             return None;
         }
         self.resources.remove(address)
@@ -314,8 +363,8 @@ impl Shard {
             }
             let key = (self.identity_or_name(&record.system), &record.ty, &record.object);
             if let Some(owner) = owners.insert(key, address) {
-                let (object, owner) = (record.object.0.clone(), owner.clone());
-                return Err(ShardError::TwoOwners { object, owner, claimant: address.clone() });
+                let (object, owner) = (record.object.0.clone(), Box::new(owner.clone()));
+                return Err(ShardError::TwoOwners { object, owner, claimant: Box::new(address.clone()) });
             }
         }
         let mut busy = Vec::new();
@@ -350,6 +399,14 @@ impl Shard {
         }
         self.verify()
     }
+}
+
+fn redescribed(record: &mut Record, becomes: &Becomes) {
+    record.source.clone_from(&becomes.source);
+    record.product.clone_from(&becomes.product);
+    record.dependencies.clone_from(&becomes.dependencies);
+    record.prevent_destroy = becomes.prevent_destroy;
+    record.on_remove = becomes.on_remove;
 }
 
 /// A record with nothing but the manifests' side in it.

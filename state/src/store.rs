@@ -283,7 +283,7 @@ impl Locked {
         next.serial = slot.shard.serial + 1;
         next.write_id = ident::uuid(self.entropy.as_ref());
         next.verify_after(&slot.shard)
-            .map_err(|source| StateError::Invalid { place: place.clone(), source: Box::new(source) })?;
+            .map_err(|source| StateError::Invalid { place: place.clone(), source })?;
         if next.epoch != slot.shard.epoch {
             return Err(StateError::Fenced { place, why: "the epoch is not the lock's".into() });
         }
@@ -313,7 +313,7 @@ impl Locked {
             return Err(StateError::Fenced { place, why: "this run does not hold its lock".into() });
         };
         let mut next = slot.shard.clone();
-        change(&mut next).map_err(|source| StateError::Invalid { place, source: Box::new(source) })?;
+        change(&mut next).map_err(|source| StateError::Invalid { place, source })?;
         self.write(next).await
     }
 

@@ -5,7 +5,7 @@ use crate::fake::plain::{DOMAIN, LINEAGE, NAMESPACE, PRODUCT, SUBJECT, TABLE, TO
 use crate::fake::thing::THING;
 use datamesh_provider::{
     BoxFuture, Code, ConnectRequest, Diagnostic, Diagnostics, ErrorKind, Located, Provider, ProviderDef,
-    ProviderError,
+    ProviderError, ResourceType,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -52,25 +52,21 @@ fn connect(request: ConnectRequest) -> BoxFuture<'static, Result<Arc<dyn Provide
     })
 }
 
-/// `kafka`, with `fake_thing` beside the topics.
-pub static KAFKA: ProviderDef =
-    ProviderDef { system: "kafka", types: &[&TOPIC, &THING], validate_config, config_schema, connect };
-/// `registry`.
-pub static REGISTRY: ProviderDef =
-    ProviderDef { system: "registry", types: &[&SUBJECT], validate_config, config_schema, connect };
-/// `iceberg`.
-pub static ICEBERG: ProviderDef =
-    ProviderDef { system: "iceberg", types: &[&NAMESPACE, &TABLE], validate_config, config_schema, connect };
-/// `catalog`.
-pub static CATALOG: ProviderDef = ProviderDef {
-    system: "catalog",
-    types: &[&DOMAIN, &PRODUCT, &LINEAGE],
-    validate_config,
-    config_schema,
-    connect,
-};
+/// A provider of these types whose systems are fakes. The types may be the real ones: only the calls are not.
+pub const fn on_fakes(system: &'static str, types: &'static [&'static dyn ResourceType]) -> ProviderDef {
+    ProviderDef { system, types, validate_config, config_schema, connect }
+}
 
-/// All of them: what the program's own table holds, on fakes.
+/// `kafka`, with `fake_thing` beside the topics.
+pub static KAFKA: ProviderDef = on_fakes("kafka", &[&TOPIC, &THING]);
+/// `registry`.
+pub static REGISTRY: ProviderDef = on_fakes("registry", &[&SUBJECT]);
+/// `iceberg`.
+pub static ICEBERG: ProviderDef = on_fakes("iceberg", &[&NAMESPACE, &TABLE]);
+/// `catalog`.
+pub static CATALOG: ProviderDef = on_fakes("catalog", &[&DOMAIN, &PRODUCT, &LINEAGE]);
+
+/// All of them, with types that take any attributes.
 pub fn defs() -> Vec<&'static ProviderDef> {
     vec![&KAFKA, &REGISTRY, &ICEBERG, &CATALOG]
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`run`] checks the promises of `Provider` one by one, on a fake as on a real server.
 //! - [`FakeSystem`] is a provider over a small JSON world, in memory or in a file that several processes share and
-//!   that stays true when one of them is killed. [`defs`] gives the program's whole table of providers on it.
+//!   that stays true when one of them is killed. [`on_fakes`] gives the program's providers on it, their own types included.
 //! - [`Faulty`] wraps any provider and loses answers, refuses calls, is slow, hides objects: the same way again
 //!   for the same seed.
 
@@ -13,7 +13,7 @@ mod kill;
 mod suite;
 pub mod testing;
 
-pub use defs::{CATALOG, ICEBERG, KAFKA, REGISTRY, defs};
+pub use defs::{CATALOG, ICEBERG, KAFKA, REGISTRY, defs, on_fakes};
 pub use fake::thing::{FakeConfig, FakeThing, FakeThingAttrs, THING};
 pub use fake::world::{Effect, Faults, Store, System, Thing, World, WorldError};
 pub use fake::{FakeSystem, has_incarnations};

@@ -143,11 +143,18 @@ fn adopting_describing_and_forgetting_need_no_operation() {
     shard.adopt(address(TOPIC), kafka(), &there, map(json!({"partitions": 3})), &becomes()).expect("adopted");
     let before = shard.clone();
     assert_eq!(shard.resources[&address(TOPIC)].origin, Origin::Adopted);
-    assert!(!shard.describe(&address(TOPIC), &becomes()), "nothing new");
-    let mut moved = becomes();
+    let mut same = becomes();
+    same.declared = map(json!({"partitions": 3}));
+    assert!(!shard.describe(&address(TOPIC), &same, Some("one")), "nothing new");
+    let mut moved = same.clone();
     moved.source = Some("elsewhere.yaml".into());
-    assert!(shard.describe(&address(TOPIC), &moved));
-    assert_eq!(shard.resources[&address(TOPIC)].generation, 2);
+    moved.declared = map(json!({"partitions": 3, "replication_factor": 1}));
+    assert!(shard.redescribe(&address(TOPIC), &moved));
+    assert_eq!(shard.resources[&address(TOPIC)].attributes, same.declared);
+    assert!(shard.describe(&address(TOPIC), &moved, Some("two")));
+    let record = &shard.resources[&address(TOPIC)];
+    assert_eq!((record.generation, record.incarnation.as_deref()), (3, Some("two")));
+    assert_eq!(record.attributes, moved.declared);
     shard.verify_after(&before).expect("sound");
     let twice = shard.adopt(address(TOPIC), kafka(), &there, map(json!({})), &becomes());
     assert!(matches!(twice, Err(ShardError::Busy { .. })));
@@ -156,6 +163,83 @@ fn adopting_describing_and_forgetting_need_no_operation() {
     assert!(matches!(stolen, Err(ShardError::TwoOwners { .. })));
     assert!(shard.forget(&address(TOPIC)).is_some());
     shard.verify_after(&before).expect("sound");
+}
+
+#[test]
+fn a_rename_takes_its_dependents_along() {
+    let subject = "orders/facts@1:schema_subject.stream";
+    let renamed = "orders/events@1:kafka_topic.stream";
+    let mut shard = owned();
+    let mut dependent = record(subject, json!({}));
+    dependent.dependencies.insert(address(TOPIC));
+    shard.resources.insert(address(subject), dependent);
+    let before = shard.clone();
+    shard.rename(&address(TOPIC), &address(renamed)).expect("renamed");
+    shard.verify_after(&before).expect("sound");
+    let moved = &shard.resources[&address(renamed)];
+    assert_eq!((moved.generation, moved.product.as_deref()), (2, Some("orders/events@1")));
+    assert!(shard.resources[&address(subject)].dependencies.contains(&address(renamed)));
+    let after = shard.clone();
+    shard.rename(&address(TOPIC), &address(renamed)).expect("a second time is nothing");
+    assert_eq!(shard, after);
+    for (from, to) in [
+        (renamed, "sales/x@1:kafka_topic.stream"),
+        (renamed, "orders/x@1:iceberg_table.stream"),
+        ("orders/none@1:kafka_topic.x", "orders/x@1:kafka_topic.x"),
+    ] {
+        shard.rename(&address(from), &address(to)).expect_err(to);
+        assert_eq!(shard, after);
+    }
+    shard.begin(op("1"), intent(renamed, OpAction::Delete, None)).expect("begun");
+    let busy = shard.rename(&address(renamed), &address(TOPIC));
+    assert!(matches!(busy, Err(ShardError::Busy { .. })));
+}
+
+#[test]
+fn a_creation_records_what_is_declared_and_not_its_defaults() {
+    let mut shard = shard();
+    let mut create = intent(TOPIC, OpAction::Create, Some(json!({"partitions": 3, "replication_factor": 2})));
+    create.becomes.as_mut().expect("there").declared = map(json!({"partitions": 3}));
+    shard.begin(op("1"), create.clone()).expect("begun");
+    let there = live("stream", "one", json!({"partitions": 3, "replication_factor": 2}));
+    let mut recovered = shard.clone();
+    shard.complete(&op("1"), &Outcome::Done(there.clone()), &managed).expect("completed");
+    assert_eq!(shard.resources[&address(TOPIC)].attributes, map(json!({"partitions": 3})));
+    let verdict = recover(&create, Some(&there), &managed);
+    recovered.apply_recovery(&op("1"), &verdict, &managed).expect("stored");
+    assert_eq!(recovered.resources, shard.resources);
+    let other = live("stream", "one", json!({"partitions": 3, "replication_factor": 1}));
+    assert!(matches!(recover(&create, Some(&other), &managed), Recovery::Conflict { .. }));
+}
+
+#[test]
+fn a_deletion_of_two_steps_keeps_its_record_until_the_last() {
+    for early in [Outcome::Done(live("stream", "one", json!({}))), Outcome::Deleted] {
+        let mut shard = owned();
+        let mut first = intent(TOPIC, OpAction::Delete, None);
+        first.step = "level".into();
+        first.remaining = vec!["delete".into()];
+        shard.begin(op("1"), first).expect("begun");
+        shard.complete(&op("1"), &early, &managed).expect("completed");
+        assert_eq!(shard.resources[&address(TOPIC)].generation, 2, "{early:?}");
+        shard.begin(op("2"), intent(TOPIC, OpAction::Delete, None)).expect("begun");
+        shard.complete(&op("2"), &Outcome::Deleted, &managed).expect("completed");
+        assert!(shard.resources.is_empty());
+    }
+}
+
+#[test]
+fn what_was_adopted_and_deleted_outside_is_ours_when_made_again() {
+    let mut shard = owned();
+    shard.resources.get_mut(&address(TOPIC)).expect("there").origin = Origin::Adopted;
+    let mut again = intent(TOPIC, OpAction::Create, Some(json!({"partitions": 3})));
+    again.before = Some(map(json!({"partitions": 3})));
+    shard.begin(op("1"), again).expect("begun");
+    let there = live("stream", "two", json!({"partitions": 3}));
+    shard.complete(&op("1"), &Outcome::Done(there), &managed).expect("completed");
+    let record = &shard.resources[&address(TOPIC)];
+    assert_eq!((record.origin, record.generation), (Origin::Created, 2));
+    assert_eq!(record.incarnation.as_deref(), Some("two"));
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub(crate) fn becomes() -> Becomes {
         dependencies: BTreeSet::new(),
         prevent_destroy: false,
         on_remove: None,
+        declared: Attributes::new(),
     }
 }
 
@@ -70,7 +71,7 @@ pub(crate) fn intent(of: &str, action: OpAction, planned: Option<Value>) -> Inte
             OpAction::Delete => "delete".into(),
         },
         before: None,
-        becomes: planned.is_some().then(becomes),
+        becomes: planned.clone().map(|declared| Becomes { declared: map(declared), ..becomes() }),
         planned: planned.map(map),
         incarnation: None,
         before_gen: None,

@@ -148,7 +148,7 @@ fn part_of(step: &str, attributes: &Attributes) -> Attributes {
     };
     match step {
         "level" => keep(&["compatibility"]),
-        "register" => keep(&["schema", "schema_type", "references"]),
+        "schema" => keep(&["schema", "schema_type", "references"]),
         "partitions" | "config" | "size" | "properties" => keep(&[step]),
         _ => attributes.clone(),
     }
@@ -182,6 +182,12 @@ fn change(world: &mut World, name: &str, op: &Operation) -> Outcome {
         }
     };
     if op.action == OpAction::Delete {
+        if op.step == "level" {
+            thing.attributes.remove("compatibility");
+            let answer = Outcome::Done(live(id, &thing));
+            things.insert(id.to_owned(), thing);
+            return answer;
+        }
         things.remove(id);
         return Outcome::Deleted;
     }
