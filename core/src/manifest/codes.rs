@@ -11,6 +11,7 @@ pub const SYMLINK: Code = Code::new("DM0005", "a manifest is a symbolic link");
 pub const NOTHING_OF_OURS: Code = Code::new("DM0006", "a *.datamesh.yaml file holds no manifest");
 pub const BAD_FILE_NAME: Code = Code::new("DM0007", "a file name is not UTF-8");
 pub const NOT_A_FILE: Code = Code::new("DM0008", "a manifest path is not a regular file");
+pub const GIT: Code = Code::new("DM0009", "the git repository cannot be read");
 
 // YAML.
 pub const YAML_SYNTAX: Code = Code::new("DM0010", "the YAML is malformed");
@@ -46,4 +47,5 @@ pub const TOO_MANY_PARTITIONS: Code = Code::new("DM0122", "a topic has too many 
 pub const SECOND_MESH: Code = Code::new("DM0130", "there is more than one Mesh document");
 pub const MESH_ELSEWHERE: Code = Code::new("DM0131", "the Mesh document is not at the root");
 pub const BAD_LIMIT: Code = Code::new("DM0132", "a limit cannot be set to this");
+pub const NO_MESH: Code = Code::new("DM0134", "there is no Mesh document");
 pub const BAD_API_GROUP: Code = Code::new("DM0133", "the api_group cannot be used");

@@ -55,14 +55,17 @@ impl<F: FileSet> Reader<'_, F> {
             }
             Some(EntryKind::Other) => {
                 let detail = format!("`{path}` is neither a file nor a folder.");
-                load.refuse(
-                    claimed,
-                    SkipReason::Special,
-                    codes::NOT_A_FILE,
-                    detail,
-                    "Put a regular file here.",
+                let help = "Put a regular file here.";
+                load.refuse(claimed, SkipReason::Special, codes::NOT_A_FILE, detail, help);
+            }
+            Some(EntryKind::BadName) => self.bad_name(index, claimed, &mut load),
+            Some(EntryKind::Unreadable) => {
+                let reason = self.files.read(index, 0).err();
+                load.unreadable(
+                    &reason.map_or_else(|| "for an unknown reason".to_owned(), |e| e.to_string()),
                 );
             }
+            Some(EntryKind::OtherRepository) => load.skipped = Some(SkipReason::OtherRepository),
         }
         load
     }
@@ -112,6 +115,13 @@ impl<F: FileSet> Reader<'_, F> {
             load.digest = Some(digest(text.as_bytes()));
             load.text = Some(text.into());
         }
+    }
+
+    /// Addresses, plans and states name files, so a name must be text.
+    fn bad_name(&self, index: usize, claimed: bool, load: &mut FileLoad) {
+        let ours = claimed || self.files.mentions(index, &self.groups.needles()).unwrap_or(true);
+        let detail = format!("The name of `{}` is not UTF-8 text.", load.path);
+        load.refuse(ours, SkipReason::BadName, codes::BAD_FILE_NAME, detail, "Rename it.");
     }
 
     fn too_large(&self, index: usize, claimed: bool, load: &mut FileLoad) {

@@ -5,7 +5,8 @@ use crate::manifest::file::{FileLoad, Reader};
 use crate::manifest::kind::{Kind, Manifest};
 use crate::manifest::limits::Limits;
 use crate::manifest::model::Mesh;
-use crate::manifest::recognise::Groups;
+use crate::manifest::recognise::{Groups, Verdict};
+use crate::manifest::tree::parse;
 use datamesh_provider::{Diagnostic, Diagnostics, FileId, SourceFile, Sources, Span, digest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -28,6 +29,11 @@ pub trait FileSet: Sync {
 
     /// Whether one of the byte strings occurs in a file that is too large to be read as a whole.
     fn mentions(&self, index: usize, needles: &[Vec<u8>]) -> Result<bool, ReadError>;
+
+    /// Manifests that should be there but are not: tracked by git, and not checked out.
+    fn missing(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// One file before it is read.
@@ -45,6 +51,12 @@ pub enum EntryKind {
     Symlink,
     /// A pipe, a socket, a device.
     Other,
+    /// Its name is not UTF-8; `path` is an approximation.
+    BadName,
+    /// It is known that reading fails; [`FileSet::read`] says why.
+    Unreadable,
+    /// A folder that belongs to another git repository, and is not entered.
+    OtherRepository,
 }
 
 /// Why a file could not be read, in the words of the system.
@@ -96,6 +108,10 @@ pub enum SkipReason {
     Symlink,
     /// Not a regular file.
     Special,
+    /// Its name is not UTF-8, and it names nothing of ours.
+    BadName,
+    /// A folder with a git repository of its own.
+    OtherRepository,
 }
 
 impl SkipReason {
@@ -108,6 +124,8 @@ impl SkipReason {
             Self::TooLarge => "is over the size limit, and names nothing of datamesh",
             Self::Symlink => "is a symbolic link",
             Self::Special => "is not a regular file",
+            Self::BadName => "has a name that is not UTF-8, and names nothing of datamesh",
+            Self::OtherRepository => "belongs to another git repository",
         }
     }
 }
@@ -134,6 +152,8 @@ pub struct Load {
     pub seen_paths: BTreeSet<String>,
     /// Content digests of the files that hold manifests, by path.
     pub inputs: BTreeMap<String, String>,
+    /// Tracked manifests that are not on disk, so that their absence says nothing.
+    pub missing: Vec<String>,
     /// Nothing may be planned: the Mesh document is broken, or a total is over its limit.
     pub stopped: bool,
 }
@@ -147,9 +167,9 @@ impl Load {
         })
     }
 
-    /// Whether every document of ours was read: only then may absence mean removal.
+    /// Whether every document of ours was there and was read: only then may absence mean removal.
     pub fn complete(&self) -> bool {
-        !self.stopped && !self.diagnostics.has_errors()
+        !self.stopped && self.missing.is_empty() && !self.diagnostics.has_errors()
     }
 
     /// `sha256:…` over the paths and contents of every file with manifests.
@@ -165,9 +185,8 @@ impl Load {
 
 /// Reads, parses and decodes every manifest. Equal files give an equal result, whatever the threads do.
 pub fn load(files: &impl FileSet, options: &LoadOptions) -> Load {
-    let mut load = Load::default();
+    let mut load = Load { missing: files.missing().to_vec(), ..Load::default() };
     for entry in files.files() {
-        load.sources.add(SourceFile { path: entry.path.as_str().into(), text: None });
         load.seen_paths.insert(entry.path.clone());
     }
     let defaults = Limits::default();
@@ -194,6 +213,22 @@ pub fn load(files: &impl FileSet, options: &LoadOptions) -> Load {
     load.check_mesh();
     load.diagnostics.sort();
     load
+}
+
+/// Whether a `datamesh.yaml` with this content makes its folder a mesh: it holds a Mesh document, or something that
+/// is broken and should be looked at, rather than another tool's document.
+pub fn may_hold_mesh(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return true };
+    let groups = Groups::new(None);
+    let documents = parse(text, FileId(0), &Limits::default());
+    documents.iter().any(|document| match &document.tree {
+        None => true,
+        Some(tree) => match groups.recognise(tree, FileId(0)) {
+            Verdict::Ours(kind) => kind == Kind::Mesh,
+            Verdict::Wrong(_) => true,
+            Verdict::Foreign => false,
+        },
+    })
 }
 
 enum MeshSettings {

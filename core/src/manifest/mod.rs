@@ -23,7 +23,7 @@ pub use kind::{DATAMESH_GROUP, GOVERNANCE_GROUP, Kind, Manifest, VERSION};
 pub use limits::Limits;
 pub use load::{
     Broken, EntryKind, FileEntry, FileSet, Load, LoadOptions, Loaded, MESH_FILE, ReadError, SkipReason,
-    Skipped, load,
+    Skipped, load, may_hold_mesh,
 };
 pub use schema::{combined_schema, json_schemas};
 
