@@ -1,13 +1,23 @@
 //! Kafka: the type `kafka_topic`.
 
+#[cfg(feature = "client")]
+mod client;
 pub mod codes;
 mod config;
+#[cfg(feature = "client")]
+mod errors;
+#[cfg(feature = "client")]
+mod provider;
 mod suggest;
+#[cfg(feature = "client")]
+#[expect(unsafe_code, reason = "librdkafka's admin calls that no safe crate has; see the module")]
+mod sys;
 mod topic;
 
 pub use topic::{KafkaTopic, TopicAttrs};
 
-use datamesh_provider::{Erased, ProviderDef, erase};
+use datamesh_provider::{BoxFuture, ConnectRequest, Erased, Provider, ProviderDef, ProviderError, erase};
+use std::sync::Arc;
 
 static TOPIC: Erased<KafkaTopic> = erase();
 
@@ -20,9 +30,18 @@ pub static DEF: ProviderDef = ProviderDef {
     connect,
 };
 
-use datamesh_provider::{BoxFuture, ConnectRequest, ErrorKind, Provider, ProviderError};
-use std::sync::Arc;
+type Connected = Result<Arc<dyn Provider>, ProviderError>;
 
-fn connect(request: ConnectRequest) -> BoxFuture<'static, Result<Arc<dyn Provider>, ProviderError>> {
-    Box::pin(async move { Err(ProviderError::new(ErrorKind::Config, request.name, "")) })
+#[cfg(feature = "client")]
+fn connect(request: ConnectRequest) -> BoxFuture<'static, Connected> {
+    Box::pin(async move {
+        let cluster = client::Cluster::connect(&request)?;
+        Ok(Arc::new(cluster) as Arc<dyn Provider>)
+    })
+}
+
+#[cfg(not(feature = "client"))]
+fn connect(request: ConnectRequest) -> BoxFuture<'static, Connected> {
+    let error = ProviderError::new(datamesh_provider::ErrorKind::Config, request.name, "");
+    Box::pin(async move { Err(error.during("connect").message("this build has no Kafka client")) })
 }

@@ -13,7 +13,7 @@ pub(crate) use schema::config_schema;
 pub(crate) use validate::validate_config;
 
 #[cfg(feature = "client")]
-pub(crate) use resolve::{Resolved, resolve};
+pub(crate) use resolve::resolve;
 
 use datamesh_provider::{Located, SecretText};
 use serde_json::Value;

@@ -12,6 +12,8 @@ pub(crate) struct Resolved {
     /// Where the cluster is sought, for messages.
     pub(crate) endpoint: String,
     pub(crate) properties: Vec<(String, Secret)>,
+    /// Whether the client logs in with tokens, which it has to renew.
+    pub(crate) oauth: bool,
 }
 
 /// Why settings do not become a client.
@@ -56,7 +58,11 @@ pub(crate) fn resolve(
             properties.push(("security.protocol".to_owned(), Secret::new(protocol)));
         }
     }
-    Ok(Resolved { endpoint, properties })
+    let is_oauth = |(name, value): &(String, Secret)| {
+        name.starts_with("sasl.mechanism") && value.expose().trim().eq_ignore_ascii_case("OAUTHBEARER")
+    };
+    let oauth = properties.iter().any(is_oauth);
+    Ok(Resolved { endpoint, properties, oauth })
 }
 
 fn below(root: &Path, path: &Secret) -> Secret {

@@ -1,13 +1,22 @@
 //! The type `kafka_topic`.
 
-pub(crate) mod diff;
+#[cfg(feature = "client")]
+pub(crate) mod apply;
+#[cfg(feature = "client")]
+pub(crate) mod check;
+mod diff;
 mod keys;
 mod normalize;
+#[cfg(feature = "client")]
+pub(crate) mod read;
 mod schema;
+#[cfg(feature = "client")]
+mod settle;
+#[cfg(feature = "client")]
+mod task;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use keys::canonical;
 pub use schema::TopicAttrs;
 
 use datamesh_provider::{
