@@ -15,6 +15,8 @@ const ATTEMPTS: usize = 5;
 /// A waiter looks again after this long at first, and after twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// A lock without a holder's name is waited for at least this long.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// The key of a shard.
 pub fn shard_key(environment: &str, domain: &str) -> Result<String, StateError> {
@@ -129,14 +131,16 @@ impl StateStore {
                 Err(taken) => taken,
             };
             let waited = cx.clock.monotonic().saturating_sub(start);
-            if waited >= request.wait {
+            // Nobody's name is there: it is being taken or asked about this very moment.
+            let patience = if by.is_none() { request.wait.max(GRACE) } else { request.wait };
+            if waited >= patience {
                 let environment = request.environment.to_owned();
                 return Err(StateError::Locked { environment, domain, by: by.map(Box::new) });
             }
             let who = by.map_or_else(|| "another run".to_owned(), |info| info.to_string());
             let what = format!("the lock on domain {domain}, held by {who}");
             cx.events.event(Event::Waiting { what, for_how_long: waited });
-            let pause = jittered(wait, cx.entropy.as_ref()).min(request.wait.saturating_sub(waited));
+            let pause = jittered(wait, cx.entropy.as_ref()).min(patience.saturating_sub(waited));
             if !cx.pause(pause).await {
                 return Err(StateError::Cancelled { domain });
             }

@@ -296,14 +296,14 @@ impl Locks for LocalStore {
         };
         // A shared lock is given back at once; who wants the lock in that instant tries again.
         match file.try_lock_shared() {
-            Ok(()) => Ok(None),
+            Ok(()) => file.unlock().map(|()| None).map_err(fail(&path)),
             Err(TryLockError::WouldBlock) => Ok(lock_info(&path)),
             Err(TryLockError::Error(error)) => Err(fail(&path)(error)),
         }
     }
 }
 
-/// The lock lasts as long as the file is open.
+/// The lock lasts until it is given back, or the process ends.
 #[derive(Debug)]
 struct HeldFile {
     file: File,
@@ -312,7 +312,7 @@ struct HeldFile {
 #[async_trait]
 impl Held for HeldFile {
     fn permit(&self, _: Duration) -> Result<(), LeaseLost> {
-        // An OS file lock is lost by nothing but closing the file.
+        // An OS file lock is lost by nothing but giving it back.
         Ok(())
     }
 
@@ -325,5 +325,7 @@ impl Drop for HeldFile {
     fn drop(&mut self) {
         // So that nobody is named as the holder who no longer is.
         let _ = self.file.set_len(0);
+        // Closing alone is not enough: a child process between fork and exec has the file open as well.
+        let _ = self.file.unlock();
     }
 }

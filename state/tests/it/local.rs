@@ -192,6 +192,26 @@ fn what_a_killed_process_wrote_is_there_and_its_lock_is_free() {
 }
 
 #[test]
+fn asking_who_holds_a_lock_never_keeps_anybody_out() {
+    let folder = folder();
+    let store = StateStore::over(LocalStore::new(folder.path()));
+    std::thread::scope(|scope| {
+        let asks = scope.spawn(|| {
+            for _ in 0..2000 {
+                block_on(store.holder("prod", "orders")).expect("asked");
+            }
+        });
+        let clock = real_time();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        while !asks.is_finished() {
+            let locked =
+                runtime.block_on(store.lock(&clock, request(&orders(), NOW))).expect("never refused");
+            runtime.block_on(locked.release()).expect("released");
+        }
+    });
+}
+
+#[test]
 fn leftovers_and_strangers_are_ignored() {
     let folder = folder();
     let store = StateStore::over(LocalStore::new(folder.path()));

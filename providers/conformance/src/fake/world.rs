@@ -156,15 +156,24 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> WorldError + '_ {
     move |source| WorldError::Io { path: path.to_owned(), source }
 }
 
-/// Held until the file is dropped, and by no dead process.
-fn lock(path: &Path) -> Result<File, WorldError> {
+/// A lock no dead process holds.
+struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a child process between fork and exec has the file open as well.
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(path: &Path) -> Result<Locked, WorldError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(io(folder))?;
     }
     let path = beside(path, ".lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io(&path))?;
     file.lock().map_err(io(&path))?;
-    Ok(file)
+    Ok(Locked(file))
 }
 
 fn read(path: &Path) -> Result<World, WorldError> {
