@@ -3,14 +3,10 @@
 //! Only what is compared or edited is looked at; everything else (snapshots, statistics, fields of later
 //! versions) goes through a commit unread and unchanged.
 
-#[cfg(feature = "client")]
 mod commit;
-#[cfg(feature = "client")]
 mod create;
 
-#[cfg(feature = "client")]
 pub(crate) use commit::Commit;
-#[cfg(feature = "client")]
 pub(crate) use create::NewTable;
 
 use crate::owner;
@@ -47,7 +43,6 @@ impl Metadata {
     }
 
     /// The document's bytes, for catalogs where the client writes it.
-    #[cfg(feature = "client")]
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         Value::Object(self.raw.clone()).to_string().into_bytes()
     }
@@ -219,3 +214,6 @@ pub(crate) fn decode<R: Resource>(raw: Attributes) -> Result<R::Attrs, DecodeErr
         .map(R::normalize)
         .map_err(|error| DecodeError { ty: R::NAME, why: error.to_string() })
 }
+
+#[cfg(test)]
+mod tests;

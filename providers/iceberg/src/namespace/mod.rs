@@ -53,3 +53,6 @@ impl Resource for IcebergNamespace {
         crate::metadata::upgrade::<Self>(from, raw)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,3 +53,8 @@ impl Resource for IcebergTable {
         crate::metadata::upgrade::<Self>(from, raw)
     }
 }
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod tests;

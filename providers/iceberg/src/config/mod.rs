@@ -381,3 +381,6 @@ pub(crate) fn schema() -> Value {
         }},
     ]})
 }
+
+#[cfg(test)]
+mod tests;
