@@ -4,7 +4,7 @@ use crate::format::{Becomes, FORMAT, Intent, Origin, Record, Shard};
 use datamesh_provider::{
     Address, Attributes, LiveObject, ObjectId, OpAction, OperationId, Outcome, SystemName, TypeName,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Types of which one object may have several owners: a binding is wanted by everyone who asked for it.
 const SHARED_TYPES: &[&str] = &["kafka_acl"];
@@ -105,6 +105,7 @@ impl Shard {
         intent.before_gen = self.resources.get(&intent.address).map(|record| record.generation);
         intent.epoch = self.epoch;
         self.check_intent(&intent)?;
+        self.check_claim(&intent)?;
         self.pending.insert(id, intent);
         Ok(())
     }
@@ -138,6 +139,11 @@ impl Shard {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Whether nobody else has the object an operation would make.
+    fn check_claim(&self, intent: &Intent) -> Result<(), ShardError> {
         if intent.action != OpAction::Create || SHARED_TYPES.contains(&intent.ty.as_str()) {
             return Ok(());
         }
@@ -145,7 +151,7 @@ impl Shard {
             Some(owner) if *owner != intent.address => Err(ShardError::TwoOwners {
                 object: intent.object.0.clone(),
                 owner: Box::new(owner.clone()),
-                claimant: Box::new(address()),
+                claimant: Box::new(intent.address.clone()),
             }),
             _ => Ok(()),
         }
@@ -349,7 +355,6 @@ impl Shard {
         {
             return Err(ShardError::Document("its head is incomplete"));
         }
-        let mut owners: BTreeMap<(String, &TypeName, &ObjectId), &Address> = BTreeMap::new();
         for (address, record) in &self.resources {
             if address.domain() != self.domain {
                 return Err(ShardError::ForeignDomain { address: address.clone() });
@@ -358,22 +363,32 @@ impl Shard {
                 let why = "its type or its `gen` is not right";
                 return Err(ShardError::Shape { address: address.clone(), why });
             }
-            if SHARED_TYPES.contains(&record.ty.as_str()) {
-                continue;
-            }
-            let key = (self.identity_or_name(&record.system), &record.ty, &record.object);
-            if let Some(owner) = owners.insert(key, address) {
-                let (object, owner) = (record.object.0.clone(), Box::new(owner.clone()));
-                return Err(ShardError::TwoOwners { object, owner, claimant: Box::new(address.clone()) });
-            }
         }
-        let mut busy = Vec::new();
+        let mut busy = BTreeSet::new();
         for intent in self.pending.values() {
             self.check_intent(intent)?;
-            if busy.contains(&&intent.address) {
+            if !busy.insert(&intent.address) {
                 return Err(ShardError::Busy { address: intent.address.clone() });
             }
-            busy.push(&intent.address);
+        }
+        self.verify_owners()
+    }
+
+    /// Each object has one owner, among records and intents to create.
+    fn verify_owners(&self) -> Result<(), ShardError> {
+        let recorded = self.resources.iter().map(|(at, r)| (at, &r.system, &r.ty, &r.object));
+        let creates = self.pending.values().filter(|intent| intent.action == OpAction::Create);
+        let intended = creates.map(|i| (&i.address, &i.system, &i.ty, &i.object));
+        let mut owners: BTreeMap<(&TypeName, &ObjectId, String), &Address> = BTreeMap::new();
+        for (address, system, ty, object) in recorded.chain(intended) {
+            if SHARED_TYPES.contains(&ty.as_str()) {
+                continue;
+            }
+            let key = (ty, object, self.identity_or_name(system));
+            if let Some(owner) = owners.insert(key, address).filter(|owner| *owner != address) {
+                let (owner, claimant) = (Box::new(owner.clone()), Box::new(address.clone()));
+                return Err(ShardError::TwoOwners { object: object.0.clone(), owner, claimant });
+            }
         }
         Ok(())
     }

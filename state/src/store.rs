@@ -83,6 +83,20 @@ impl StateStore {
         Ok(snapshot)
     }
 
+    /// The domains whose shards are not any more what a snapshot holds: a plan looks again after it has read the
+    /// systems, and re-reads what moved meanwhile.
+    pub async fn changed(&self, environment: &str, since: &Snapshot) -> Result<Vec<String>, StateError> {
+        let now = self.load(environment).await?;
+        let differs = |domain: &&String| {
+            let tags = [since, &now].map(|snapshot| snapshot.shards.get(*domain).map(|found| &found.tag));
+            tags[0] != tags[1]
+        };
+        let mut domains: Vec<&String> = since.shards.keys().chain(now.shards.keys()).collect();
+        domains.sort_unstable();
+        domains.dedup();
+        Ok(domains.into_iter().filter(differs).cloned().collect())
+    }
+
     /// Who holds the lock of a domain now.
     pub async fn holder(&self, environment: &str, domain: &str) -> Result<Option<LockInfo>, StateError> {
         self.locks.holder(&shard_key(environment, domain)?).await

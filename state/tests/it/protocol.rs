@@ -44,6 +44,18 @@ async fn a_lock_makes_shards_raises_epochs_and_keeps_what_is_written() {
 }
 
 #[tokio::test]
+async fn a_reader_finds_out_what_moved_meanwhile() {
+    let store = StateStore::over(MemoryStore::default());
+    let sales = domains(&["sales"]);
+    store.lock(&context(1), request(&sales, NOW)).await.expect("locked").release().await.expect("released");
+    let seen = store.load("prod").await.expect("loaded");
+    assert!(store.changed("prod", &seen).await.expect("asked").is_empty());
+    let both = domains(&["orders", "sales"]);
+    store.lock(&context(2), request(&both, NOW)).await.expect("locked").release().await.expect("released");
+    assert_eq!(store.changed("prod", &seen).await.expect("asked"), ["orders", "sales"]);
+}
+
+#[tokio::test]
 async fn a_second_run_is_told_who_holds_the_lock_and_leaves_no_lock_behind() {
     let backend = MemoryStore::default();
     let store = StateStore::over(backend.clone());

@@ -254,6 +254,10 @@ fn a_write_goes_forward_only() {
     let topic = || address(TOPIC);
     let backwards = [
         with(&|shard| shard.lineage = "another".into()),
+        with(&|shard| {
+            let twin = shard.resources[&topic()].clone();
+            shard.resources.insert(address("orders/other@1:kafka_topic.stream"), twin);
+        }),
         with(&|shard| shard.epoch -= 1),
         with(&|shard| shard.serial -= 1),
         with(&|shard| shard.resources.get_mut(&topic()).expect("there").generation = 4),
