@@ -95,17 +95,21 @@ pub(crate) struct Cache {
     root: PathBuf,
 }
 
+/// Where the servers' files are kept: by the environment (`DATAMESH_CACHE`, `XDG_CACHE_HOME`, `HOME`), in a folder
+/// `sandbox` of this program's.
+pub fn cache_dir() -> PathBuf {
+    let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let users = || {
+        let cache = variable("XDG_CACHE_HOME").filter(|p| p.is_absolute());
+        Some(cache.or_else(|| Some(variable("HOME")?.join(".cache")))?.join("datamesh"))
+    };
+    variable("DATAMESH_CACHE").or_else(users).unwrap_or_else(|| ".cache/datamesh".into()).join("sandbox")
+}
+
 impl Cache {
-    /// `root`, or by the environment: `DATAMESH_CACHE`, `XDG_CACHE_HOME`, `HOME`, with `sandbox` below.
+    /// The folder `root`, or [`cache_dir`].
     pub(crate) fn open(root: Option<&Path>) -> Result<Self, SandboxError> {
-        let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-        let ours = || variable("DATAMESH_CACHE").map(|p| p.join("sandbox"));
-        let users = || {
-            let cache = variable("XDG_CACHE_HOME").filter(|p| p.is_absolute());
-            Some(cache.or_else(|| Some(variable("HOME")?.join(".cache")))?.join("datamesh/sandbox"))
-        };
-        let root =
-            root.map(Path::to_owned).or_else(ours).or_else(users).unwrap_or_else(|| ".cache/datamesh".into());
+        let root = root.map_or_else(cache_dir, Path::to_owned);
         let root = std::path::absolute(&root).map_err(SandboxError::io("use", &root))?;
         files::private_dir(&root)?;
         Ok(Self { root })

@@ -26,11 +26,12 @@ mod tools;
 mod up;
 mod wait;
 
+pub use artifacts::cache_dir;
 pub use down::{DownOptions, down};
 pub use error::SandboxError;
 pub use ports::{BLOCK, DEFAULT_PORT_BASE, Owner, Port};
 pub use progress::{Named, Progress, Silent, Step};
-pub use shared::{Lease, down_when_unused, join};
+pub use shared::{Lease, down_when_unused, join, join_fresh};
 pub use status::{Access, ServerStatus, Status};
 pub use tools::MissingTool;
 pub use up::{UpOptions, up};
@@ -95,6 +96,12 @@ pub fn logs(dir: &Path, name: Option<&str>) -> Result<Vec<(&'static str, PathBuf
     };
     let files = servers.into_iter().map(|s| (s.name(), folder.log(s.name())));
     Ok(files.filter(|(_, path)| path.is_file()).collect())
+}
+
+/// The first base from `after` on whose ports are all free now.
+pub fn free_port_base(after: u16) -> Option<u16> {
+    let offsets: Vec<u16> = SERVERS.iter().flat_map(|s| s.ports()).map(|p| p.0).collect();
+    ports::free_base(after, &offsets)
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

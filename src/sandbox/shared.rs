@@ -31,6 +31,23 @@ pub async fn join(options: &UpOptions, progress: &dyn Progress) -> Result<(Lease
     Ok((Lease { _users: users }, status))
 }
 
+/// As [`join`], but the first user finds a sandbox without the data of earlier ones. What they left is removed now
+/// and not by the last of them, so that logs can be read after the run.
+///
+/// # Errors
+/// As [`up`] and [`down`].
+pub async fn join_fresh(
+    options: &UpOptions,
+    progress: &dyn Progress,
+) -> Result<(Lease, Status), SandboxError> {
+    let folder = Folder::new(&options.dir)?;
+    files::private_dir(&options.dir)?;
+    if let Some(_alone) = FileLock::try_acquire(&folder.users_file(), Hold::Alone)? {
+        down(&DownOptions { dir: options.dir.clone(), wipe: true }, &Silent).await?;
+    }
+    join(options, progress).await
+}
+
 /// Waits until nobody uses the sandbox any more, then stops it.
 ///
 /// # Errors

@@ -15,6 +15,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const POLL: Duration = Duration::from_millis(200);
+/// How long a port without a listener may stay taken.
+const LINGER: Duration = Duration::from_secs(3);
 const TAIL: usize = 15;
 
 /// What `up` is asked for.
@@ -42,7 +44,7 @@ pub async fn up(options: &UpOptions, progress: &dyn Progress) -> Result<Status, 
     let asked = wanted(options)?;
     let _lock = folder.lock(|| progress.step(&WHOLE, Step::WaitingForOther)).await?;
     folder.create()?;
-    let record = remember(&folder, options, &asked)?;
+    let record = plan_record(&folder, options, &asked)?;
     let servers: Vec<_> = record.servers.iter().filter_map(|n| servers::by_process(n)).collect();
     let mut stopped = Vec::new();
     for server in &servers {
@@ -50,9 +52,11 @@ pub async fn up(options: &UpOptions, progress: &dyn Progress) -> Result<Status, 
             stopped.push(*server);
         }
     }
-    check_ports(&stopped, record.ports())?;
+    check_ports(&stopped, record.ports()).await?;
     let cache = Cache::open(options.cache.as_deref())?;
     let java = check_tools(&cache, &stopped).await?;
+    // Before anything starts: what runs can always be found again.
+    folder.write(&record)?;
     let site = Site { folder: &folder, record: &record };
     let starts =
         servers.iter().map(|server| Start { server: *server, site, progress }.run(&cache, java.clone()));
@@ -83,8 +87,8 @@ fn wanted(options: &UpOptions) -> Result<Vec<&'static dyn Server>, SandboxError>
     Ok(SERVERS.iter().copied().filter(|s| names.contains(&s.name())).collect())
 }
 
-/// The record of this sandbox with what is asked for now, written before anything starts.
-fn remember(
+/// The record of this sandbox with what is asked for now.
+fn plan_record(
     folder: &Folder,
     options: &UpOptions,
     asked: &[&'static dyn Server],
@@ -106,20 +110,27 @@ fn remember(
             record.servers.push(server.name().to_owned());
         }
     }
-    folder.write(&record)?;
     Ok(record)
 }
 
 /// Refuses if anybody listens where one of the servers should.
-fn check_ports(servers: &[&'static dyn Server], ports: Ports) -> Result<(), SandboxError> {
-    let taken: Option<Port> =
-        servers::ports_of(servers, ports).into_iter().find(|port| ports::is_taken(port.number));
-    let Some(port) = taken else { return Ok(()) };
-    let offsets: Vec<u16> = SERVERS.iter().flat_map(|s| s.ports()).map(|p| p.0).collect();
+async fn check_ports(servers: &[&'static dyn Server], ports: Ports) -> Result<(), SandboxError> {
+    let watch = Stopwatch::start();
+    let taken = || -> Option<Port> {
+        servers::ports_of(servers, ports).into_iter().find(|port| ports::is_taken(port.number))
+    };
+    let port = loop {
+        let Some(port) = taken() else { return Ok(()) };
+        // A connection of a server that has just ended may keep a port for a moment.
+        if ports::owner(port.number).is_some() || watch.elapsed() > LINGER {
+            break port;
+        }
+        pause(POLL).await;
+    };
     Err(SandboxError::PortTaken {
         port,
         owner: ports::owner(port.number),
-        free_base: ports::free_base(ports.base, &offsets),
+        free_base: super::free_port_base(ports.base),
     })
 }
 
@@ -169,7 +180,7 @@ impl Start<'_> {
         self.tell(Step::Preparing);
         self.server.prepare(self.site, &runtime).await?;
         // Again: fetching and formatting take time in which somebody may have come.
-        check_ports(&[self.server], self.site.ports())?;
+        check_ports(&[self.server], self.site.ports()).await?;
         let mut command = self.server.command(self.site, &runtime);
         let process = Process::spawn(&mut command, &self.site.folder.log(self.server.name()), &pid_file)?;
         self.wait(&process, true).await
@@ -241,7 +252,8 @@ mod tests {
             SandboxError::PortTaken { port, .. } => assert_eq!((port.number, port.role), (taken, "Kafka")),
             other => panic!("{other}"),
         }
-        assert!(!dir.path().join("cache").exists());
+        assert!(!dir.path().join("cache").exists(), "nothing was fetched");
+        assert!(!dir.path().join("sandbox/sandbox.json").exists(), "and the bad base is not remembered");
     }
 
     #[tokio::test]
@@ -261,9 +273,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::new(dir.path()).unwrap();
         let with = UpOptions { with: vec!["s3".to_owned()], port_base: Some(21000), ..options(dir.path()) };
-        let first = remember(&folder, &with, &wanted(&with).unwrap()).unwrap();
+        let first = plan_record(&folder, &with, &wanted(&with).unwrap()).unwrap();
         let plain = options(dir.path());
-        let second = remember(&folder, &plain, &wanted(&plain).unwrap()).unwrap();
+        folder.write(&first).unwrap();
+        let second = plan_record(&folder, &plain, &wanted(&plain).unwrap()).unwrap();
         assert_eq!(second.servers, ["kafka", "registry", "seaweedfs"]);
         assert_eq!(second.port_base, 21000);
         assert_eq!(second.kafka_password, first.kafka_password);

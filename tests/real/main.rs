@@ -1,1 +1,7 @@
 //! Tests on real servers.
+
+// Helpers of tests are tests too: what may be unwrapped in one may be unwrapped in the other.
+#![cfg(test)]
+
+mod sandbox;
+mod support;

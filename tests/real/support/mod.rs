@@ -1,0 +1,3 @@
+//! What the tests on real servers share.
+
+pub(crate) mod servers;
