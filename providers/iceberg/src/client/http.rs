@@ -292,7 +292,13 @@ impl Http {
         ];
         let builder = self.client.post(token_uri.clone()).form(&form);
         let during = format!("log in at {}", endpoint(token_uri));
-        let answer = self.exchange(builder, &during).await.map_err(Trouble::error)?;
+        let answer = self.exchange(builder, &during).await.map_err(|trouble| {
+            let error = trouble.error();
+            match error.hint {
+                None => error.hint("check `auth` and `uri` of this catalog in the Mesh document"),
+                Some(_) => error,
+            }
+        })?;
         let Some(text) = answer.get("access_token").and_then(Value::as_str) else {
             let error = self.origin.error(ErrorKind::Protocol, during);
             return Err(error.message("the answer to the login carries no `access_token`"));
