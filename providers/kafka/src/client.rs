@@ -1,7 +1,7 @@
 //! One cluster: its client, its calls with their bounds, and its errors with everything around them.
 
 use crate::config::{Settings, resolve};
-use crate::errors::code;
+use crate::errors::{TLS_HINT, code};
 use crate::sys::{Answer, Answers, Coded, ConfigEntry, Described, Handle, TopicShape, Trouble};
 use datamesh_provider::{BoxFuture, CancelStage, ConnectRequest, Context, ErrorKind, ProviderError};
 use futures::stream::{self, StreamExt as _};
@@ -75,6 +75,11 @@ impl Cluster {
                 (kind, hint, message, name) = (why.kind(), why.hint(), why.message, why.name);
             } else if let Some(last) = trouble.last {
                 message = last;
+            } else if error.code == code::TIMED_OUT {
+                message = format!("no answer in time ({message})");
+            }
+            if message.contains("SSL") {
+                hint = Some(TLS_HINT);
             }
         }
         let problem = self.problem(kind).during(during).code(name).message(message);

@@ -35,6 +35,10 @@ pub(crate) mod code {
     pub(crate) const DESTROYED: i32 = -197;
 }
 
+/// For whatever goes wrong with certificates.
+pub(crate) const TLS_HINT: &str = "check `tls: { ca_file, cert_file, key_file }`, that the broker's certificate is for \
+    the host that `bootstrap_servers` names, and that a TLS listener is there";
+
 impl Coded {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self.code {
@@ -84,7 +88,7 @@ impl Coded {
             code::AUTHENTICATION | code::SASL_FAILED | code::UNSUPPORTED_SASL_MECHANISM => {
                 "check `sasl.mechanism`, `sasl.username` and `sasl.password` in the cluster's `properties`"
             }
-            code::SSL => "check `tls: { ca_file }` and that `bootstrap_servers` names a TLS listener",
+            code::SSL => TLS_HINT,
             code::INVALID_REPLICATION_FACTOR => {
                 "the cluster has fewer brokers than that: declare a smaller `replication_factor`"
             }
@@ -95,7 +99,7 @@ impl Coded {
             code::THROTTLED => "the cluster limits how many topics may change at a time: apply again",
             code::REQUEST_TIMED_OUT => "the cluster is busy or has lost its controller: look at its brokers",
             _ if self.kind() == ErrorKind::Unreachable => {
-                "check `bootstrap_servers`, and that the brokers run and can be reached from here"
+                "check `bootstrap_servers` and `security.protocol`, and that the brokers run and can be reached from here"
             }
             _ => return None,
         })

@@ -35,7 +35,7 @@ pub(super) enum Heard {
 /// A topic, as asked for by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Described {
-    /// In Kafka's own base64 form.
+    /// In the form of Kafka's own tools: base64 with `-` and `_`.
     pub(crate) topic_id: Option<String>,
     pub(crate) partitions: usize,
     /// Of the partition that has the fewest.
@@ -240,6 +240,7 @@ unsafe fn description(topic: *const sys::rd_kafka_TopicDescription_t) -> Describ
     unsafe {
         let id = sys::rd_kafka_TopicDescription_topic_id(topic);
         let topic_id = (!id.is_null()).then(|| text(sys::rd_kafka_Uuid_base64str(id)));
+        let topic_id = topic_id.map(|id| id.replace('+', "-").replace('/', "_"));
         let partitions = slice(sys::rd_kafka_TopicDescription_partitions(topic, &mut count), count);
         let replicas = |partition: &*const sys::rd_kafka_TopicPartitionInfo_t| {
             let mut count = 0;

@@ -180,6 +180,10 @@ impl Life<'_> {
         match key {
             "retention.ms" | "retention.bytes" => {
                 let expires = has(&self.after("cleanup.policy"), "delete");
+                if !self.desired.config.contains_key(key) && !self.live.inherited.contains_key(key) {
+                    let why = "retention goes back to the cluster's own, which brokers do not tell: it may be shorter";
+                    return expires.then(|| why.to_owned());
+                }
                 let less = limit(&after)? < limit(&before)?;
                 (expires && less).then(|| shorter(key, &before, &after))
             }

@@ -183,8 +183,8 @@ fn take(attrs: &mut TopicAttrs, entry: ConfigEntry) {
     let Some(value) = value else { return };
     if on_topic {
         attrs.config.insert(key.clone(), canonical(&key, &value));
-        let below = synonyms.into_iter().find(|synonym| !synonym.on_topic);
-        if let Some(value) = below.and_then(|synonym| inherited(&synonym.name, &synonym.value?)) {
+        let below = synonyms.into_iter().find(|synonym| !synonym.on_topic && same_unit(&synonym.name, &key));
+        if let Some(value) = below.and_then(|synonym| synonym.value) {
             attrs.inherited.insert(key.clone(), canonical(&key, &value));
         }
     } else {
@@ -192,16 +192,9 @@ fn take(attrs: &mut TopicAttrs, entry: ConfigEntry) {
     }
 }
 
-/// The value of a broker's config in the unit of the topic's: brokers also count retention in minutes and hours.
-fn inherited(broker_key: &str, value: &str) -> Option<String> {
-    let times = match broker_key.rsplit('.').next() {
-        Some("minutes") => 60_000,
-        Some("hours") => 3_600_000,
-        _ => return Some(value.to_owned()),
-    };
-    let number: i64 = value.trim().parse().ok()?;
-    let millis = if number < 0 { number } else { number.checked_mul(times)? };
-    Some(millis.to_string())
+/// Brokers also count retention in minutes and hours, under names that end so.
+fn same_unit(broker_key: &str, key: &str) -> bool {
+    broker_key.rsplit('.').next() == key.rsplit('.').next()
 }
 
 #[cfg(test)]
@@ -218,7 +211,8 @@ mod tests {
         take(&mut attrs, entry("min.insync.replicas", "1", false, vec![]));
         let synonyms = vec![
             entry("retention.ms", "60000", true, vec![]),
-            entry("log.retention.hours", "168", false, vec![]),
+            entry("log.retention.hours", "48", false, vec![]),
+            entry("log.retention.ms", "604800000", false, vec![]),
         ];
         take(&mut attrs, entry("retention.ms", "60000", true, synonyms));
         take(&mut attrs, ConfigEntry { value: None, ..entry("secret", "", true, vec![]) });
@@ -228,14 +222,6 @@ mod tests {
             ("retention.ms".to_owned(), "604800000".to_owned()),
         ]);
         assert_eq!(attrs.inherited, inherited);
-    }
-
-    #[test]
-    fn brokers_count_in_other_units() {
-        assert_eq!(inherited("log.retention.minutes", "-1").as_deref(), Some("-1"));
-        assert_eq!(inherited("log.roll.hours", "2").as_deref(), Some("7200000"));
-        assert_eq!(inherited("log.retention.ms", "5").as_deref(), Some("5"));
-        assert_eq!(inherited("log.retention.hours", "9223372036854775807"), None);
     }
 
     #[test]

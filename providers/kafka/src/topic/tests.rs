@@ -155,6 +155,8 @@ fn what_the_cluster_would_do_counts() {
         |ms: &str| update(config(&[("retention.ms", ms)]), live(json!({"retention.ms": ms})), json!({})).0;
     assert_eq!(unset("60d").class(), Class::DataLoss);
     assert_eq!(unset("7d").class(), Class::Safe);
+    let untold = update(config(&[("retention.ms", "1s")]), config(&[("retention.ms", "1s")]), json!({})).0;
+    assert_eq!(untold.class(), Class::DataLoss, "nobody knows what holds then");
 }
 
 #[test]
