@@ -98,6 +98,13 @@ pub fn logs(dir: &Path, name: Option<&str>) -> Result<Vec<(&'static str, PathBuf
     Ok(files.filter(|(_, path)| path.is_file()).collect())
 }
 
+/// Where a service would be found in a sandbox that is not told other ports; nothing for a name that is no service.
+pub fn default_endpoint(service: &str) -> Option<String> {
+    let server = servers::by_service(service).ok()?;
+    let service = server.services().iter().find(|s| s.name == service)?;
+    Some((service.endpoint)(ports::Ports { base: DEFAULT_PORT_BASE }))
+}
+
 /// The first base from `after` on whose ports are all free now.
 pub fn free_port_base(after: u16) -> Option<u16> {
     let offsets: Vec<u16> = SERVERS.iter().flat_map(|s| s.ports()).map(|p| p.0).collect();
