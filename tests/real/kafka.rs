@@ -1,27 +1,20 @@
 //! The Kafka provider on a real cluster.
 
+use crate::support::servers::{Servers, servers};
 use datamesh_conformance::testing::{RealClock, context};
 use datamesh_conformance::{Sample, Suite};
 use datamesh_kafka::DEF;
 use datamesh_provider::{
     Attributes, CallBudget, Cancel, CancelStage, ChangeSpec, ConnectRequest, Context, ErrorKind, Facts,
-    LiveObject, Located, ObjectId, OpAction, OpDiagnostics, OpOutcome, Operation, OperationId, Outcome,
-    Provider, ProviderError, ReadRequest, ReadResult, ResourceType, SpanMap, SystemName, TypeName, View,
+    Interruption, LiveObject, Located, ObjectId, OpAction, OpDiagnostics, OpOutcome, Operation, OperationId,
+    Outcome, Provider, ProviderError, ReadRequest, ReadResult, ResourceType, SpanMap, SystemName, TypeName,
+    View,
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const TYPE: &str = "kafka_topic";
-
-fn bootstrap() -> String {
-    std::env::var("DATAMESH_TEST_KAFKA").unwrap_or_else(|_| "127.0.0.1:19092".into())
-}
-
-/// The listener that asks for a login: SCRAM-SHA-256, `admin`.
-fn sasl_bootstrap() -> String {
-    std::env::var("DATAMESH_TEST_KAFKA_SASL").unwrap_or_else(|_| "127.0.0.1:19094".into())
-}
 
 async fn connect_with(settings: Value) -> Arc<dyn Provider> {
     let settings = Located { value: settings, ..Located::default() };
@@ -32,8 +25,8 @@ async fn connect_with(settings: Value) -> Arc<dyn Provider> {
     (DEF.connect)(request).await.expect("connects")
 }
 
-async fn connect() -> Arc<dyn Provider> {
-    connect_with(json!({"bootstrap_servers": bootstrap()})).await
+async fn connect(servers: &Servers) -> Arc<dyn Provider> {
+    connect_with(json!({"bootstrap_servers": servers.kafka()})).await
 }
 
 fn real_context() -> Context {
@@ -63,8 +56,9 @@ struct Fixture {
 }
 
 impl Fixture {
-    async fn new(test: &str) -> Self {
-        Self::on(connect().await, test)
+    /// Nothing where there are no real servers.
+    async fn new(test: &str) -> Option<Self> {
+        Some(Self::on(connect(servers()?).await, test))
     }
 
     fn on(provider: Arc<dyn Provider>, test: &str) -> Self {
@@ -193,6 +187,7 @@ fn merged(one: &Value, two: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms() {
+    let Some(servers) = servers() else { return };
     let prefix = format!("kprov-{}-suite", std::process::id());
     let sample = move |name: &str| Sample {
         id: ObjectId::new(format!("{prefix}-{name}")),
@@ -204,7 +199,7 @@ async fn conforms() {
     let mut cx = real_context();
     cx.budget.call_timeout = Duration::from_secs(10);
     let broken = datamesh_conformance::run(Suite {
-        provider: connect().await,
+        provider: connect(servers).await,
         unreachable: Some(connect_with(json!({"bootstrap_servers": "127.0.0.1:1"})).await),
         system: SystemName::new("kafka", "default"),
         ty: ty(),
@@ -219,7 +214,7 @@ async fn conforms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_topic_from_creation_to_deletion() {
-    let fixture = Fixture::new("life").await;
+    let Some(fixture) = Fixture::new("life").await else { return };
     let id = fixture.id("orders.v1");
     let first = json!({"partitions": 1, "replication_factor": 1,
         "config": {"cleanup.policy": "compact", "min.insync.replicas": "1", "max.message.bytes": "1MiB"}});
@@ -243,7 +238,7 @@ async fn one_topic_from_creation_to_deletion() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn configs_of_others_are_neither_read_nor_touched() {
-    let fixture = Fixture::new("others").await;
+    let Some(fixture) = Fixture::new("others").await else { return };
     let id = fixture.id("t");
     let theirs = json!({"partitions": 1, "config": {"segment.bytes": "2MiB", "flush.ms": "5s"}});
     fixture.create(&id, theirs.clone()).await;
@@ -266,7 +261,7 @@ async fn configs_of_others_are_neither_read_nor_touched() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_pinned_even_at_the_value_it_has_anyway() {
-    let fixture = Fixture::new("pin").await;
+    let Some(fixture) = Fixture::new("pin").await else { return };
     let id = fixture.id("t");
     fixture.create(&id, json!({"partitions": 1})).await;
     let desired = json!({"config": {"min.insync.replicas": "1", "retention.ms": "7d"}});
@@ -279,7 +274,7 @@ async fn a_key_is_pinned_even_at_the_value_it_has_anyway() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_world_moved() {
-    let fixture = Fixture::new("stale").await;
+    let Some(fixture) = Fixture::new("stale").await else { return };
     let id = fixture.id("t");
     let made = fixture.create(&id, json!({"partitions": 2})).await;
 
@@ -308,7 +303,7 @@ async fn the_world_moved() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_carry_the_brokers_words_and_spare_the_rest_of_the_batch() {
-    let fixture = Fixture::new("refused").await;
+    let Some(fixture) = Fixture::new("refused").await else { return };
     let (good, bad, odd) = (fixture.id("good"), fixture.id("bad"), fixture.id("odd"));
     let op = |id: &ObjectId, planned: Value| Operation {
         planned: Some(attrs(planned)),
@@ -347,7 +342,7 @@ async fn refusals_carry_the_brokers_words_and_spare_the_rest_of_the_batch() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn brokers_are_asked_in_advance() {
-    let fixture = Fixture::new("check").await;
+    let Some(fixture) = Fixture::new("check").await else { return };
     let id = fixture.id("t");
     let create = |planned: Value| Operation {
         planned: Some(attrs(planned)),
@@ -379,7 +374,7 @@ async fn brokers_are_asked_in_advance() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_does_not_wait_for_visibility() {
-    let fixture = Fixture::new("stop").await;
+    let Some(fixture) = Fixture::new("stop").await else { return };
     let cx = Context { cancel: Cancel::default(), ..fixture.cx.clone() };
     let made = fixture.create(&fixture.id("gone"), json!({"partitions": 1})).await;
     // The deletion is acknowledged at once; what follows is the look for a topic that comes back.
@@ -431,15 +426,50 @@ async fn nobody_answers() {
     assert!(matches!(fixture.check(op).await.as_slice(), [("DM0519", false, _)]));
 }
 
+/// A socket that takes connections and never says a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_listens_and_never_answers() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound").to_string();
+    let silent = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    let mut fixture = Fixture::on(connect_with(json!({"bootstrap_servers": address})).await, "silent");
+    fixture.cx.budget.call_timeout = Duration::from_secs(2);
+    let error = fixture.provider.facts(&fixture.cx).await.expect_err("no answer");
+    assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
+
+    fixture.cx.budget.call_timeout = Duration::from_secs(30);
+    let cx = Context { cancel: Cancel::default(), ..fixture.cx.clone() };
+    let op = Operation {
+        planned: Some(attrs(json!({"partitions": 1}))),
+        ..fixture.op(&fixture.id("t"), OpAction::Create, "create")
+    };
+    let start = fixture.cx.clock.monotonic();
+    let abort = async {
+        fixture.cx.clock.sleep(Duration::from_millis(300)).await;
+        cx.cancel.raise(CancelStage::Abort);
+    };
+    let (outcome, ()) = tokio::join!(fixture.outcome(&cx, op), abort);
+    assert_eq!(outcome, Outcome::Indeterminate(Interruption::Stopped));
+    assert!(fixture.since(start) < Duration::from_secs(5));
+    silent.abort();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn logins() {
+    let Some(servers) = servers() else { return };
+    let (address, user, right) = servers.kafka_sasl();
     let settings = |password: &str| {
-        json!({"bootstrap_servers": sasl_bootstrap(), "properties": {
+        json!({"bootstrap_servers": address, "properties": {
             "security.protocol": "sasl_plaintext", "sasl.mechanism": "SCRAM-SHA-256",
-            "sasl.username": "admin", "sasl.password": password}})
+            "sasl.username": user, "sasl.password": password}})
     };
-    let fixture = Fixture::on(connect_with(settings("admin-secret")).await, "login");
-    let known = connect().await.facts(&fixture.cx).await.expect("facts");
+    let fixture = Fixture::on(connect_with(settings(right)).await, "login");
+    let known = connect(servers).await.facts(&fixture.cx).await.expect("facts");
     assert_eq!(fixture.provider.facts(&fixture.cx).await, Ok(known));
     let made = fixture.create(&fixture.id("t"), json!({"partitions": 1})).await;
     assert_eq!(fixture.delete(&made).await, Outcome::Deleted);
@@ -454,7 +484,7 @@ async fn logins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_a_thousand_topics_in_one_go() {
-    let fixture = Fixture::new("many").await;
+    let Some(fixture) = Fixture::new("many").await else { return };
     let planned = json!({"partitions": 1, "replication_factor": 1,
         "config": {"retention.ms": "86400000", "cleanup.policy": "delete"}});
     let ids: Vec<_> = (0..1_000).map(|n| fixture.id(&n.to_string())).collect();
