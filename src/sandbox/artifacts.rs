@@ -2,6 +2,8 @@
 //!
 //! Each artifact has a folder of its own in the cache. It appears there in one rename, after every file in it was
 //! found to be the pinned one, so a fetch that is cut off leaves nothing behind that could be used.
+//!
+//! The lock file is renewed with `relock.py` beside it.
 
 use super::error::SandboxError;
 use super::files::{self, FileLock, Hold};

@@ -118,7 +118,10 @@ async fn a_sandbox_lives_from_up_to_wipe() {
     let dir = temp.path().join("mesh/.datamesh/sandbox");
     let options =
         UpOptions { dir: dir.clone(), with: servers::with(), port_base: Some(port_base()), cache: None };
-    let Some(first) = usable(up(&options, &Silent).await) else { return };
+    // Two at once: the second waits for the first and finds everything running.
+    let (one, two) = tokio::join!(up(&options, &Silent), up(&options, &Silent));
+    let Some(first) = usable(one) else { return };
+    assert_eq!(first, two.unwrap());
     assert!(first.is_ready(), "{first:?}");
     assert_eq!(first.servers.len(), 2 + servers::with().len());
     assert_eq!(
@@ -146,6 +149,8 @@ async fn a_sandbox_lives_from_up_to_wipe() {
 
     // Without the options: the same servers at the same place, with what was in them.
     let plain = UpOptions { dir: dir.clone(), ..UpOptions::default() };
+    let cut_off = tokio::time::timeout(Duration::from_secs(1), up(&plain, &Silent)).await;
+    assert!(cut_off.is_err(), "no Java server is ready in a second");
     let second = up(&plain, &Silent).await.unwrap();
     assert_eq!(second.server("kafka").unwrap().endpoint, kafka.endpoint);
     assert_eq!(second.server("kafka").unwrap().access, kafka.access);
