@@ -143,7 +143,7 @@ impl Store {
     pub(super) fn write(&self, _: &WriteLock, document: &Document, nonce: &str) -> Result<(), ProviderError> {
         let file = self.file(&document.ty, &document.id)?;
         let during = format!("write {} {}", document.ty, document.id.as_str());
-        write_atomically(&file, &document.encode(), nonce).map_err(|error| self.failed(&during, &error))
+        write_durably(&file, &document.encode(), nonce).map_err(|error| self.failed(&during, &error))
     }
 
     /// Removes a document; fine where there is none.
@@ -167,20 +167,35 @@ pub(super) fn read_file(file: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Readers see the old content or the new, and after a crash one of them is there: the new content is complete
 /// on the disk before it gets the name, and the name before this returns.
+pub(super) fn write_durably(file: &Path, content: &[u8], nonce: &str) -> io::Result<()> {
+    replace(file, content, nonce, |out| out.sync_all())?;
+    sync_folder(file.parent().unwrap_or(Path::new(".")))
+}
+
+/// Readers see the old content or the new. For what can be made again: nothing is forced onto the disk.
 pub(super) fn write_atomically(file: &Path, content: &[u8], nonce: &str) -> io::Result<()> {
+    replace(file, content, nonce, |_| Ok(()))
+}
+
+fn replace(
+    file: &Path,
+    content: &[u8],
+    nonce: &str,
+    before: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let temporary = folder.join(format!(".{nonce}.tmp"));
     let written = OpenOptions::new().write(true).create_new(true).open(&temporary).and_then(|mut out| {
         out.write_all(content)?;
-        out.sync_all()?;
+        before(&out)?;
         fs::rename(&temporary, file)
     });
     if written.is_err() {
         // What is left is a file of ours under a name that nobody reads.
         let _ = fs::remove_file(&temporary);
     }
-    written.and_then(|()| sync_folder(folder))
+    written
 }
 
 pub(super) fn remove(file: &Path) -> io::Result<()> {

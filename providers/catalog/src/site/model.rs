@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Mesh {
     pub(super) domains: BTreeMap<String, Domain>,
     pub(super) products: BTreeMap<String, Product>,
+    /// Ids of the products of one domain and name.
+    versions: BTreeMap<Line, Vec<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +59,11 @@ impl Mesh {
                 product.lineage = lineage;
             }
         }
-        Self { domains: domains(entities, &products), products }
+        let mut versions: BTreeMap<Line, Vec<String>> = BTreeMap::new();
+        for (id, product) in &products {
+            versions.entry(line(product)).or_default().push(id.clone());
+        }
+        Self { domains: domains(entities, &products), products, versions }
     }
 
     /// What people call a product: its name, and the version where several stand side by side.
@@ -68,13 +74,17 @@ impl Mesh {
 
     /// The other versions of a product.
     pub(super) fn versions<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a String> {
-        let me = self.products.get(id).map(|product| (&product.attrs.domain, &product.attrs.name));
-        let same = move |product: &Product| Some((&product.attrs.domain, &product.attrs.name)) == me;
-        self.products
-            .iter()
-            .filter(move |(other, product)| *other != id && same(product))
-            .map(|(other, _)| other)
+        let me = self.products.get(id).map(line);
+        let all = me.and_then(|me| self.versions.get(&me)).into_iter().flatten();
+        all.filter(move |other| *other != id)
     }
+}
+
+/// What the versions of one product have in common: domain and name.
+type Line = (Option<String>, Option<String>);
+
+fn line(product: &Product) -> Line {
+    (product.attrs.domain.clone(), product.attrs.name.clone())
 }
 
 fn domains(entities: &Entities, products: &BTreeMap<String, Product>) -> BTreeMap<String, Domain> {

@@ -48,8 +48,19 @@ pub(super) fn classification(html: &mut Html, name: Option<&str>) {
 pub(super) fn prose(html: &mut Html, class: &'static str, text: &str) {
     let text = text.replace("\r\n", "\n");
     for paragraph in text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()) {
-        html.tag("p", class, paragraph).raw("\n");
+        html.open("p", class);
+        if is_list(paragraph) {
+            html.tag("span", "lines", paragraph);
+        } else {
+            html.text(paragraph);
+        }
+        html.raw("</p>\n");
     }
+}
+
+/// Whether the line breaks mean something, as in a list, rather than where the editor was narrow.
+fn is_list(paragraph: &str) -> bool {
+    paragraph.lines().any(|line| line.starts_with([' ', '\t', '-', '*', '•']))
 }
 
 /// One row of a list of properties; nothing where there is no value.

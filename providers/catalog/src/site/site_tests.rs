@@ -233,6 +233,19 @@ fn hostile_words_stay_words() {
 }
 
 #[test]
+fn only_line_breaks_that_mean_something_stay() {
+    let page = |description: &str| {
+        let product = json!({"domain": "d", "name": "p", "version": 1, "description": description});
+        let entities = Entities { products: of(vec![("d/p@1", product)]), ..Entities::default() };
+        site(&entities)["products/d/p-v1.html"].clone()
+    };
+    assert!(
+        page("one\ntwo\r\n\r\nthree").contains("<p class=\"lead\">one\ntwo</p>\n<p class=\"lead\">three</p>")
+    );
+    assert!(page("two:\n- a\n- b").contains("<span class=\"lines\">two:\n- a\n- b</span>"));
+}
+
+#[test]
 fn an_empty_catalog_has_a_page_too() {
     let files = site(&Entities::default());
     assert_eq!(files.len(), 2);
