@@ -1,5 +1,5 @@
 //! The REST client's bad days, on a server that does what each test wants.
-#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::expect_used, reason = "helpers of tests fail by panicking")]
 
 use datamesh_conformance::testing::{RealClock, context};
 use datamesh_iceberg::DEF;

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// Partition field ids start here (table specification, "Partitioning").
 const FIRST_PARTITION_ID: i64 = 1000;
+/// What catalogs make where nothing is asked for.
+const DEFAULT_VERSION: u8 = 2;
 
 /// Everything a catalog wants to know of a table to be made, in the table specification's JSON.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +21,7 @@ pub(crate) struct NewTable {
     pub(crate) properties: BTreeMap<String, String>,
     /// Absent: the catalog chooses.
     pub(crate) location: Option<String>,
+    pub(crate) format_version: u8,
     last_column_id: i64,
     last_partition_id: i64,
 }
@@ -70,12 +73,13 @@ impl NewTable {
             sort_order: json!({"order-id": i32::from(!sort_fields.is_empty()), "fields": sort_fields}),
             properties,
             location: attrs.location.clone(),
+            format_version: attrs.format_version.unwrap_or(DEFAULT_VERSION),
             last_column_id,
             last_partition_id,
         })
     }
 
-    /// A first metadata document of format version 2, for catalogs where the client writes it.
+    /// The first metadata document, for catalogs where the client writes it.
     pub(crate) fn metadata(
         &self,
         uuid: &str,
@@ -87,8 +91,8 @@ impl NewTable {
         if sort_order_id != json!(0) {
             sort_orders.insert(0, json!({"order-id": 0, "fields": []}));
         }
-        Metadata::parse(json!({
-            "format-version": 2,
+        let mut document = json!({
+            "format-version": self.format_version,
             "table-uuid": uuid,
             "location": location,
             "last-sequence-number": 0,
@@ -108,7 +112,11 @@ impl NewTable {
             "partition-statistics": [],
             "snapshot-log": [],
             "metadata-log": [],
-        }))
+        });
+        if self.format_version >= 3 {
+            document["next-row-id"] = json!(0);
+        }
+        Metadata::parse(document)
     }
 
     /// The body of a REST create request (`CreateTableRequest`).
@@ -122,7 +130,12 @@ impl NewTable {
         body.insert("partition-spec".into(), self.partition_spec.clone());
         body.insert("write-order".into(), self.sort_order.clone());
         body.insert("stage-create".into(), json!(false));
-        body.insert("properties".into(), json!(self.properties));
+        let mut properties = self.properties.clone();
+        if self.format_version != DEFAULT_VERSION {
+            // How the protocol asks for a version; it is no property of the table.
+            properties.insert("format-version".into(), self.format_version.to_string());
+        }
+        body.insert("properties".into(), json!(properties));
         Value::Object(body)
     }
 }

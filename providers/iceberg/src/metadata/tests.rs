@@ -213,3 +213,15 @@ fn attributes_of_a_later_version_are_refused() {
     let unknown = json!({"colour": "red"}).as_object().cloned().expect("a map");
     assert!(upgrade::<IcebergTable>(1, unknown).is_err());
 }
+
+#[test]
+fn the_third_format_version_is_asked_for_and_written() {
+    let new = attrs(json!({"fields": [{"name": "a", "type": "timestamp_ns"}], "format_version": 3}));
+    let new = NewTable::plan(&new, "o").expect("planned");
+    assert_eq!(new.request("t")["properties"]["format-version"], json!("3"));
+    let made = new.metadata("u", "file:///w/t", 1).expect("metadata");
+    assert_eq!((&made.raw["format-version"], &made.raw["next-row-id"]), (&json!(3), &json!(0)));
+    assert_eq!(made.raw["properties"].get("format-version"), None);
+    let second = NewTable::plan(&declared(), "o").expect("planned").request("t");
+    assert_eq!(second["properties"].get("format-version"), None);
+}

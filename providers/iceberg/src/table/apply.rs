@@ -157,18 +157,26 @@ impl Call<'_> {
             return Ok(Outcome::Stale(Some(object)));
         }
         self.wait(|now| now.is_some_and(|now| now.metadata.uuid() == made.metadata.uuid())).await;
+        Ok(self.as_asked(object, &attrs, &new, &made))
+    }
+
+    /// Whether the catalog made what it was asked for, where catalogs are known to choose otherwise.
+    fn as_asked(&self, object: LiveObject, asked: &Attrs, new: &NewTable, made: &Loaded) -> Outcome {
         let is = self.backend.places().absolute(made.metadata.location());
-        match attrs.location {
-            Some(asked) if asked != is => {
-                let error = self.backend.origin().error(ErrorKind::Protocol, self.during());
-                let error = error.message(format!("the catalog put it at `{is}` instead of `{asked}`"));
-                Ok(Outcome::Partial(
-                    object,
-                    error.hint("leave `location` out to take what the catalog chooses"),
-                ))
-            }
-            _ => Ok(Outcome::Done(object)),
-        }
+        let made_version = object.attributes.get("format_version").and_then(|version| version.as_u64());
+        let (why, hint) = match &asked.location {
+            Some(asked) if *asked != is => (
+                format!("the catalog put it at `{is}` instead of `{asked}`"),
+                "leave `location` out to take what the catalog chooses",
+            ),
+            _ if made_version != Some(u64::from(new.format_version)) => (
+                format!("the catalog did not make it in format version {}", new.format_version),
+                "leave `format_version` out, or use a catalog that knows this version",
+            ),
+            _ => return Outcome::Done(object),
+        };
+        let error = self.backend.origin().error(ErrorKind::Protocol, self.during());
+        Outcome::Partial(object, error.message(why).hint(hint))
     }
 
     /// The name was free in the plan and is taken now.

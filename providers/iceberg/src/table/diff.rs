@@ -93,7 +93,7 @@ pub(crate) fn compare(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: 
         desired.properties.as_ref(),
     );
     let mut forbidden = columns.forbidden;
-    layout(live, desired, at, &mut forbidden);
+    layout(prior, live, desired, at, &mut forbidden);
     Comparison {
         columns: columns.edits,
         properties,
@@ -103,7 +103,12 @@ pub(crate) fn compare(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: 
     }
 }
 
-fn layout(live: &Attrs, desired: &Attrs, at: &SpanMap, out: &mut Vec<Diagnostic>) {
+/// Whether a list is managed: declared now, or applied before and no longer declared, which means "none".
+fn ours<T>(prior: Option<&Attrs>, desired: &Attrs, list: impl Fn(&Attrs) -> Option<&Vec<T>>) -> bool {
+    list(desired).is_some() || prior.and_then(list).is_some_and(|list| !list.is_empty())
+}
+
+fn layout(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: &SpanMap, out: &mut Vec<Diagnostic>) {
     let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let mut differs = |what: &str, key: &str, live: String, desired: String, how: &str| {
         let detail = format!(
@@ -117,12 +122,12 @@ fn layout(live: &Attrs, desired: &Attrs, at: &SpanMap, out: &mut Vec<Diagnostic>
         );
     };
     let names = |attrs: &Attrs| attrs.identifier_fields.clone().unwrap_or_default();
-    if desired.identifier_fields.is_some() && names(live) != names(desired) {
+    if ours(prior, desired, |attrs| attrs.identifier_fields.as_ref()) && names(live) != names(desired) {
         let (live, desired) = (list(&names(live)), list(&names(desired)));
         differs("primary key", "identifier_fields", live, desired, "`ALTER TABLE … SET IDENTIFIER FIELDS …`");
     }
     let parts = |attrs: &Attrs| attrs.partition_by.clone().unwrap_or_default();
-    if desired.partition_by.is_some() && parts(live) != parts(desired) {
+    if ours(prior, desired, |attrs| attrs.partition_by.as_ref()) && parts(live) != parts(desired) {
         let show = |attrs: &Attrs| list(&parts(attrs).iter().map(show_partition).collect::<Vec<_>>());
         differs(
             "partitioning",
@@ -133,7 +138,7 @@ fn layout(live: &Attrs, desired: &Attrs, at: &SpanMap, out: &mut Vec<Diagnostic>
         );
     }
     let sorts = |attrs: &Attrs| attrs.sort_by.clone().unwrap_or_default();
-    if desired.sort_by.is_some() && sorts(live) != sorts(desired) {
+    if ours(prior, desired, |attrs| attrs.sort_by.as_ref()) && sorts(live) != sorts(desired) {
         let show = |attrs: &Attrs| list(&sorts(attrs).iter().map(show_sort).collect::<Vec<_>>());
         differs("sort order", "sort_by", show(live), show(desired), "`ALTER TABLE … WRITE ORDERED BY …`");
     }

@@ -237,10 +237,30 @@ fn declarations_are_checked_by_themselves() {
         (json!({"properties": {"format-version": "3"}}), ("DM0555", 0)),
         (json!({"properties": {"datamesh.owner": "me"}}), ("DM0555", 0)),
         (json!({"location": "nowhere"}), ("DM0556", 60)),
-        (json!({"format_version": 3}), ("DM0557", 70)),
+        (json!({"format_version": 1}), ("DM0557", 70)),
     ] {
         assert_eq!(check(bad.clone()), [expected], "{bad}");
     }
+    let nanos = json!([{"name": "a", "type": "timestamptz_ns"}]);
+    assert_eq!(check(json!({"fields": nanos, "format_version": 3})), []);
     let twice = json!([{"source": "at", "transform": "day", "name": "d"}, {"source": "at", "transform": "day", "name": "d"}]);
     assert_eq!(check(with("partition_by", twice)).len(), 2);
+}
+
+#[test]
+fn a_layout_that_is_declared_no_more_is_a_change_too() {
+    let partitioned = |by: Value| json!({"partition_by": by});
+    let day = json!([{"source": "at", "transform": "day", "name": "d"}]);
+    let (_, found) = diff(Some(partitioned(day.clone())), partitioned(day.clone()), json!({}));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].detail.contains("none is declared"), "{found:?}");
+    // Never ours, or gone from the table as well: nothing.
+    for (prior, live) in [
+        (None, day.clone()),
+        (Some(partitioned(json!([]))), day.clone()),
+        (Some(partitioned(day)), json!([])),
+    ] {
+        let (spec, found) = diff(prior, partitioned(live), json!({}));
+        assert!(spec.is_no_op() && found.is_empty(), "{found:?}");
+    }
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn validate(attrs: &Attrs, at: &SpanMap) -> Diagnostics {
     let mut out = Diagnostics::default();
     if let Some(fields) = &attrs.fields {
-        columns(fields, &[], at, &mut out);
+        columns(fields, &[], attrs.format_version.unwrap_or(2), at, &mut out);
         identifier(attrs, fields, at, &mut out);
         partitioning(attrs, fields, at, &mut out);
         sorting(attrs, fields, at, &mut out);
@@ -26,19 +26,19 @@ pub(super) fn validate(attrs: &Attrs, at: &SpanMap) -> Diagnostics {
         out.push(Diagnostic::error(codes::LOCATION, detail).at(at.at(&["location"]), "declared here"));
     }
     if let Some(version) = attrs.format_version
-        && version != 2
+        && !(2..=3).contains(&version)
     {
-        let detail = format!("Format version {version} is asked for; tables are made and kept in version 2.");
+        let detail = format!("Format version {version} is asked for; tables are made in version 2 or 3.");
         out.push(
             Diagnostic::error(codes::FORMAT_VERSION, detail)
                 .at(at.at(&["format_version"]), "declared here")
-                .help("write `format_version: 2`, or leave the key out"),
+                .help("write `format_version: 2`, which every engine reads, or leave the key out"),
         );
     }
     out
 }
 
-fn columns(fields: &[Field], path: &[&str], at: &SpanMap, out: &mut Diagnostics) {
+fn columns(fields: &[Field], path: &[&str], version: u8, at: &SpanMap, out: &mut Diagnostics) {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for field in fields {
         let mut path = path.to_vec();
@@ -64,26 +64,26 @@ fn columns(fields: &[Field], path: &[&str], at: &SpanMap, out: &mut Diagnostics)
             ),
             None => {}
         }
-        if let Some((what, help)) = type_problem(&field.ty) {
+        if let Some((what, help)) = type_problem(&field.ty, version) {
             error(format!("The column `{}` {what}.", field.name), help);
         }
-        nested(&field.ty, &path, at, out);
+        nested(&field.ty, &path, version, at, out);
     }
 }
 
-fn nested(ty: &Type, path: &[&str], at: &SpanMap, out: &mut Diagnostics) {
+fn nested(ty: &Type, path: &[&str], version: u8, at: &SpanMap, out: &mut Diagnostics) {
     match ty {
         Type::Primitive(_) => {}
-        Type::Struct(fields) => columns(fields, path, at, out),
-        Type::List { element, .. } => nested(element, path, at, out),
+        Type::Struct(fields) => columns(fields, path, version, at, out),
+        Type::List { element, .. } => nested(element, path, version, at, out),
         Type::Map { key, value, .. } => {
-            nested(key, path, at, out);
-            nested(value, path, at, out);
+            nested(key, path, version, at, out);
+            nested(value, path, version, at, out);
         }
     }
 }
 
-fn type_problem(ty: &Type) -> Option<(String, &'static str)> {
+fn type_problem(ty: &Type, version: u8) -> Option<(String, &'static str)> {
     match ty {
         Type::Primitive(Primitive::Decimal { precision, scale }) => {
             let bad = *precision == 0 || *precision > 38 || scale > precision;
@@ -95,20 +95,20 @@ fn type_problem(ty: &Type) -> Option<(String, &'static str)> {
             })
         }
         Type::Primitive(Primitive::Other(text)) => Some((
-            format!("has the type `{text}`, which format version 2 does not have"),
+            format!("has the type `{text}`, which this version does not know"),
             "types are boolean, int, long, float, double, decimal(p,s), date, time, timestamp, timestamptz, \
              string, uuid, fixed[n], binary, struct, list and map",
         )),
-        Type::Primitive(Primitive::TimestampNs | Primitive::TimestamptzNs) => Some((
+        Type::Primitive(Primitive::TimestampNs | Primitive::TimestamptzNs) if version < 3 => Some((
             "has nanoseconds, which format version 2 does not have".to_owned(),
-            "use timestamp or timestamptz, which count microseconds",
+            "use timestamp or timestamptz, which count microseconds, or `format_version: 3`",
         )),
         Type::Struct(fields) if fields.is_empty() => {
             Some(("is a struct without fields".to_owned(), "give the struct at least one field"))
         }
         Type::Primitive(_) | Type::Struct(_) => None,
-        Type::List { element, .. } => type_problem(element),
-        Type::Map { key, value, .. } => type_problem(key).or_else(|| type_problem(value)),
+        Type::List { element, .. } => type_problem(element, version),
+        Type::Map { key, value, .. } => type_problem(key, version).or_else(|| type_problem(value, version)),
     }
 }
 
