@@ -62,6 +62,7 @@ impl Server for Kafka {
 
     async fn prepare(&self, site: Site<'_>, runtime: &Runtime) -> Result<(), SandboxError> {
         let home = site.folder.home(self.name());
+        let class_path = class_path(runtime)?;
         files::private_dir(&home)?;
         files::write_private(&home.join("log4j2.properties"), LOGGING)?;
         files::write_private(&home.join("server.properties"), &settings(site.ports(), DATA))?;
@@ -75,7 +76,7 @@ impl Server for Kafka {
         let arguments = home.join("format.args");
         files::write_private(&arguments, &format_arguments(site.record))?;
         let mut command = runtime.java(128);
-        command.arg("-cp").arg(class_path(runtime)?).arg("@format.args").current_dir(&home);
+        command.arg("-cp").arg(class_path).arg("@format.args").current_dir(&home);
         let formatted = tokio::process::Command::from(command)
             .stdin(std::process::Stdio::null())
             .kill_on_drop(true)

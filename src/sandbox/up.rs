@@ -269,6 +269,12 @@ mod tests {
     }
 
     #[test]
+    fn a_start_may_run_on_any_thread() {
+        fn check(_: impl Send) {}
+        check(up(&UpOptions::default(), &super::super::Silent));
+    }
+
+    #[test]
     fn what_was_asked_for_once_is_remembered() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::new(dir.path()).unwrap();
