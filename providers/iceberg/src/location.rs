@@ -5,7 +5,9 @@
 /// Relative local paths (`file:warehouse`) stay relative; only who knows the root can make them absolute.
 pub(crate) fn normalize(text: &str) -> String {
     let text = text.trim();
-    let Some(path) = text.strip_prefix("file:") else {
+    // Some writers leave the scheme out.
+    let bare = text.starts_with('/').then_some(text);
+    let Some(path) = text.strip_prefix("file:").or(bare) else {
         return match text.trim_end_matches('/') {
             // `s3://` alone is all scheme and no location: left as it is for the error message.
             stripped if stripped.ends_with(':') => text.to_owned(),
@@ -74,7 +76,7 @@ mod tests {
 
     #[test]
     fn each_way_to_write_a_local_path_becomes_one() {
-        for text in ["file:/a/b", "file:///a/b/", "file://localhost/a/b", "file:/a//b/./"] {
+        for text in ["file:/a/b", "file:///a/b/", "file://localhost/a/b", "file:/a//b/./", "/a/b"] {
             assert_eq!(normalize(text), "file:///a/b", "{text}");
         }
         assert_eq!(normalize("file:a/b/"), "file:a/b");

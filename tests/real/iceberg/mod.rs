@@ -372,24 +372,79 @@ async fn seen_by_pyiceberg(catalog: &Catalog, properties: &Value) {
     assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
 }
 
-#[tokio::test]
-async fn pyiceberg_sees_a_rest_table_exactly() {
+/// pyiceberg makes a table with a row; we adopt it, and change nothing of it but what we add.
+async fn adopted_from_pyiceberg(catalog: &Catalog, properties: &Value) {
+    let id = catalog.id("made");
+    let theirs = witness(properties, &id, "make");
+    assert_eq!(catalog.read(NAMESPACE, &catalog.namespace).await.owner, None);
+    let live = catalog.read(TABLE, &id).await;
+    assert_eq!((live.owner.as_deref(), &live.attributes["properties"]["theirs"]), (None, &json!("1")));
+    assert_eq!(live.incarnation.as_deref(), theirs["uuid"].as_str());
+
+    // As it is: nothing to do, but to say what is not ours.
+    let same = map(json!({"fields": [{"name": "id", "type": "long", "required": true}]}));
+    let view = View::Adopt { live: &live.attributes, desired: &same };
+    let (spec, found) = ty(TABLE).diff(view, &Facts::default(), &SpanMap::default()).expect("decodes");
+    assert!(spec.is_no_op() && !found.has_errors(), "{spec:?} {found:?}");
+    assert_eq!(spec.notes, ["1 column not ours"]);
+
+    let more = json!({"fields": [{"name": "id", "type": "long", "required": true, "doc": "Key"}, {"name": "tier", "type": "int"}]});
+    let op = Operation { prior: None, ..catalog.update(&id, &live, json!({}), more) };
+    let outcome = catalog.apply(op).await;
+    let Outcome::Done(done) = outcome else { panic!("{outcome:?}") };
+    assert!(
+        done.owner.is_some_and(|owner| owner.starts_with("lineage-a/")),
+        "the first real change says whose it is"
+    );
+    let seen = witness(properties, &id, "show");
+    let expected =
+        json!([["id", "long", true, "Key"], ["name", "string", false, null], ["tier", "int", false, null]]);
+    assert_eq!((&seen["columns"], &seen["rows"], &seen["uuid"]), (&expected, &json!(1), &theirs["uuid"]));
+
+    assert_eq!(catalog.delete(TABLE, &id).await, Outcome::Deleted);
+    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
+}
+
+fn rest_witness() -> Value {
     let (id, secret) = keys();
-    let properties = json!({
+    json!({
         "type": "rest", "uri": uri(), "warehouse": "s3://warehouse", "credential": format!("{id}:{secret}"),
         "s3.endpoint": s3(), "s3.access-key-id": id, "s3.secret-access-key": secret, "s3.region": "us-east-1",
-    });
-    seen_by_pyiceberg(&Catalog::rest("witness").await, &properties).await;
+    })
+}
+
+/// A SQL catalog in a folder, and how pyiceberg opens it: with a scheme before the warehouse's path, or without.
+async fn sql(folder: &Path, scheme: &str) -> (Catalog, Value) {
+    let settings =
+        json!({"catalog": "sql", "name": "mesh", "uri": "sqlite:iceberg.db", "warehouse": "file:w"});
+    let catalog = Catalog { provider: connect(settings, folder).await, cx: cx(), namespace: "sales".into() };
+    let root = folder.display();
+    let uri = format!("sqlite:///{root}/iceberg.db");
+    (catalog, json!({"type": "sql", "uri": uri, "warehouse": format!("{scheme}{root}/w")}))
+}
+
+#[tokio::test]
+async fn pyiceberg_sees_a_rest_table_exactly() {
+    seen_by_pyiceberg(&Catalog::rest("witness").await, &rest_witness()).await;
 }
 
 #[tokio::test]
 async fn pyiceberg_sees_a_sql_table_exactly() {
     let folder = tempfile::tempdir().expect("a folder");
-    let settings =
-        json!({"catalog": "sql", "name": "mesh", "uri": "sqlite:catalog/iceberg.db", "warehouse": "file:w"});
-    let provider = connect(settings, folder.path()).await;
-    let catalog = Catalog { provider, cx: cx(), namespace: "sales".into() };
-    let root = folder.path().display();
-    let properties = json!({"type": "sql", "uri": format!("sqlite:///{root}/catalog/iceberg.db"), "warehouse": format!("file://{root}/w")});
+    let (catalog, properties) = sql(folder.path(), "file://").await;
     seen_by_pyiceberg(&catalog, &properties).await;
+}
+
+#[tokio::test]
+async fn a_rest_table_of_pyiceberg_is_adopted() {
+    adopted_from_pyiceberg(&Catalog::rest("adopted").await, &rest_witness()).await;
+}
+
+#[tokio::test]
+async fn a_sql_table_of_pyiceberg_is_adopted() {
+    for scheme in ["file://", ""] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (catalog, properties) = sql(folder.path(), scheme).await;
+        adopted_from_pyiceberg(&catalog, &properties).await;
+    }
 }

@@ -1,6 +1,6 @@
 """Says what pyiceberg sees of a table, and changes it as somebody else would.
 
-    witness.py CATALOG-PROPERTIES-JSON CATALOG-NAME TABLE show|write
+    witness.py CATALOG-PROPERTIES-JSON CATALOG-NAME TABLE show|write|make
 """
 
 import json
@@ -12,6 +12,16 @@ from pyiceberg.types import StringType
 
 properties, name, identifier, action = sys.argv[1:]
 catalog = load_catalog(name, **json.loads(properties))
+
+if action == "make":
+    import pyarrow
+
+    fields = [pyarrow.field("id", pyarrow.int64(), nullable=False), pyarrow.field("name", pyarrow.string())]
+    catalog.create_namespace(tuple(identifier.split("."))[:-1])
+    catalog.create_table(identifier, pyarrow.schema(fields), properties={"theirs": "1"}).append(
+        pyarrow.Table.from_pylist([{"id": 1, "name": "one"}], schema=pyarrow.schema(fields))
+    )
+
 table = catalog.load_table(identifier)
 
 if action == "write":

@@ -4,7 +4,7 @@ use crate::location;
 use crate::metadata::Metadata;
 use datamesh_provider::{Context, ErrorKind};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A metadata file may not be larger.
 const LIMIT: u64 = 64 * 1024 * 1024;
@@ -16,14 +16,9 @@ pub(crate) struct ReadError {
     pub(crate) why: String,
 }
 
-/// The local path of a metadata file's location; some writers leave the scheme out.
-fn path_of(token: &str) -> Option<PathBuf> {
-    if token.starts_with('/') { Some(PathBuf::from(token)) } else { location::local_path(token) }
-}
-
 pub(crate) async fn read(token: &str) -> Result<Metadata, ReadError> {
     let protocol = |why: String| ReadError { kind: ErrorKind::Protocol, why };
-    let path = path_of(token).ok_or_else(|| {
+    let path = location::local_path(token).ok_or_else(|| {
         protocol(format!(
             "its metadata is at `{token}`; a SQL catalog is read with local files only in this version"
         ))
@@ -101,7 +96,7 @@ pub(crate) async fn write_new(
 
 /// Removes a file that no catalog row names. That it stays behind where this fails harms nobody.
 pub(crate) async fn forget(token: &str) {
-    if let Some(path) = path_of(token) {
+    if let Some(path) = location::local_path(token) {
         let _ = tokio::fs::remove_file(path).await;
     }
 }
