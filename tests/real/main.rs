@@ -3,5 +3,6 @@
 // Helpers of tests are tests too: what may be unwrapped in one may be unwrapped in the other.
 #![cfg(test)]
 
+mod registry;
 mod sandbox;
 mod support;

@@ -13,8 +13,10 @@ pub(super) fn diff(view: View<'_, SubjectAttrs>, facts: &Facts, at: &SpanMap) ->
         View::Create { desired } | View::Gone { desired: Some(desired), .. } => create(desired, at),
         View::Gone { desired: None, .. } => (ChangeSpec::no_op(), Diagnostics::default()),
         View::Remove { live, .. } => (remove(live), Diagnostics::default()),
-        View::Adopt { live, desired } => update(None, live, desired, facts, at),
-        View::Update { prior, live, desired } => update(Some(prior), live, desired, facts, at),
+        // A level that is no longer declared stays: what was last applied decides nothing here.
+        View::Adopt { live, desired } | View::Update { live, desired, .. } => {
+            update(live, desired, facts, at)
+        }
     }
 }
 
@@ -50,7 +52,6 @@ fn remove(live: &SubjectAttrs) -> ChangeSpec {
 }
 
 fn update(
-    prior: Option<&SubjectAttrs>,
     live: &SubjectAttrs,
     desired: &SubjectAttrs,
     facts: &Facts,
@@ -84,7 +85,6 @@ fn update(
         (true, true) if loosens => &[STEP_LEVEL, STEP_SCHEMA],
         (true, true) => &[STEP_SCHEMA, STEP_LEVEL],
     };
-    unmanaged_note(prior, live, desired, &mut spec);
     if steps.is_empty() {
         return (spec, found);
     }
@@ -115,18 +115,6 @@ fn change_level(live: &SubjectAttrs, desired: &str, facts: &Facts, spec: &mut Ch
         None => change,
     });
     lost.is_some()
-}
-
-fn unmanaged_note(
-    prior: Option<&SubjectAttrs>,
-    live: &SubjectAttrs,
-    desired: &SubjectAttrs,
-    spec: &mut ChangeSpec,
-) {
-    let was = prior.and_then(|prior| prior.compatibility.as_ref());
-    if let (Some(_), None, Some(level)) = (was, &desired.compatibility, &live.compatibility) {
-        spec.notes.push(format!("the level is no longer declared: the subject keeps {level}"));
-    }
 }
 
 fn type_change(live: &SubjectAttrs, desired: &SubjectAttrs, at: &SpanMap) -> Diagnostic {
