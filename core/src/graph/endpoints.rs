@@ -79,6 +79,15 @@ impl Place {
         Ok(Self { scheme, host, port, segments: segments(path)?, relative: false })
     }
 
+    /// The segments of a path that belongs below some address.
+    pub(crate) fn segments_of(path: &str) -> Result<Vec<String>, BadPlace> {
+        if path.starts_with('/') {
+            return Err(BadPlace("it begins with `/`, but has no scheme"));
+        }
+        // The same checks as for a whole address.
+        Self::parse(&format!("file:{path}")).map(|place| place.segments)
+    }
+
     fn file(rest: &str) -> Result<Self, BadPlace> {
         let path = match rest.strip_prefix("//") {
             Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),

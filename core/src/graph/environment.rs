@@ -206,9 +206,13 @@ pub(crate) fn not_enforced(key: &str, span: Option<Span>) -> Diagnostic {
     Diagnostic::warning(codes::NOT_ENFORCED, detail).at(span, "declared, not enforced by this version")
 }
 
+/// The name of an environment, and where it names a system.
+type FirstUse<'a> = (&'a Spanned<String>, Option<Span>);
+
 /// Two environments on one system, with the same prefix there: each would take the other's objects for its own.
 fn shared_systems(mesh: &Mesh, root: &str, found: &mut Diagnostics) {
-    let mut seen: BTreeMap<(String, String), (&Spanned<String>, Option<Span>)> = BTreeMap::new();
+    // By system and prefix: the environment that was first, and where it names the system.
+    let mut seen: BTreeMap<(String, String), FirstUse<'_>> = BTreeMap::new();
     for (name, environment) in &mesh.spec.environments {
         let prefixes = Prefixes::of(environment.names.as_deref());
         // Within one environment two names for one system are no finding of this check.

@@ -4,11 +4,34 @@ use crate::manifest::model::OnRemove;
 use datamesh_provider::{Address, Object, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
+mod catalog;
+mod claims;
 pub mod codes;
+mod decisions;
+mod domains;
+mod dormant;
+mod draft;
 pub mod endpoints;
 pub mod environment;
+mod held;
+mod lineage;
+mod namespaces;
+mod ports;
+mod products;
+pub mod recorded;
 pub mod resolve;
 pub mod selector;
+mod slo;
+mod subject;
+mod systems;
+mod table;
+mod template;
+mod topic;
+
+pub use environment::{Defaults, Prefixes, ResolvedEnvironment, environment};
+pub use recorded::{Recorded, RecordedObject};
+pub use resolve::resolve;
+pub use selector::{AddressGlob, SelectorError};
 
 /// One resource that manifests declare.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,3 +100,6 @@ pub struct DesiredGraph {
     /// Every owner that is declared, so that a vanished version beside an appearing one is noticed.
     pub owners: BTreeSet<String>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,135 @@
 //! From typed documents to the desired graph.
+
+use crate::contract::Contract;
+use crate::graph::decisions::Decisions;
+use crate::graph::domains::Domains;
+use crate::graph::draft::{Draft, World};
+use crate::graph::environment::ResolvedEnvironment;
+use crate::graph::held::Held;
+use crate::graph::products::{Product, Products};
+use crate::graph::recorded::{FixedNames, Recorded};
+use crate::graph::{
+    DesiredGraph, DesiredResource, catalog, claims, codes, dormant, namespaces, ports, subject, template,
+};
+use crate::manifest::Load;
+use datamesh_provider::{Address, Diagnostic, Diagnostics};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Makes the desired graph of one environment. `recorded` gives the names that are fixed already.
+///
+/// The graph holds what is free of errors; who is held back, and why, is in [`DesiredGraph::held_back`].
+pub fn resolve(
+    load: &Load,
+    environment: &ResolvedEnvironment,
+    recorded: &Recorded,
+) -> (DesiredGraph, Diagnostics) {
+    let mut found = Diagnostics::default();
+    let decisions = Decisions::read(load, recorded, &mut found);
+    let mut domains = Domains::collect(load, &mut found);
+    let products = Products::collect(load, &mut domains, environment, &mut found);
+    let world = World {
+        environment,
+        names: FixedNames::new(recorded, &decisions.moves, &decisions.imports),
+        domains,
+        products,
+        limits: &load.limits,
+        template: template::of_policies(load, &mut found),
+    };
+    dormant::documents(load, &mut found);
+    if !world.has_catalog() && !world.products.all.is_empty() {
+        found.push(no_catalog(environment));
+    }
+    let mut drafts: Vec<Draft<'_>> =
+        world.products.all.iter().map(|product| draft(&world, product)).collect();
+    let mut shared = namespaces::attach(&world, &mut drafts);
+    shared.extend(catalog::domains(&world));
+    let mut held = Held::of_load(load, &world);
+    for (conflict, owners) in claims::conflicts(&drafts) {
+        held.hold_all(&owners, &conflict);
+        found.push(conflict);
+    }
+    for draft in &mut drafts {
+        found.extend(std::mem::take(&mut draft.found).scoped(&draft.product.owner));
+    }
+    let unscoped = found.errors().any(|error| error.scope.is_none());
+    held.hold_scopes(&found);
+    held.spread(&drafts);
+    let mut graph = assemble(load, &world, drafts, shared, held);
+    graph.complete = load.complete() && !unscoped && !world.products.unidentified;
+    decisions.check_removals(&graph.resources, recorded, &mut found);
+    let Decisions { moves, removals, imports, .. } = decisions;
+    (graph.moves, graph.removals, graph.imports) = (moves, removals, imports);
+    found.sort();
+    (graph, found)
+}
+
+fn no_catalog(environment: &ResolvedEnvironment) -> Diagnostic {
+    let detail = format!(
+        "The environment `{}` has no `catalog`, so products, domains and lineage are not published there.",
+        environment.name
+    );
+    Diagnostic::note(codes::NO_CATALOG, detail)
+        .at(environment.span, "no catalog")
+        .help("Add one, such as `catalog: { backend: portal, path: .datamesh/catalog }`.")
+}
+
+/// Everything one product asks for.
+fn draft<'a>(world: &'a World<'a>, product: &'a Product<'a>) -> Draft<'a> {
+    let mut draft = Draft::new(world, product);
+    if let Some(schema) = product.doc.spec.schema.as_deref() {
+        subject::unsupported(&mut draft, schema);
+        let key = schema.primary_key.as_ref().map(|key| key.value.as_slice()).unwrap_or_default();
+        if !schema.fields.is_empty() || !key.is_empty() {
+            let (contract, findings) = Contract::build(&schema.fields, key, world.contract_limits());
+            draft.found.extend(findings);
+            draft.contract = (!schema.fields.is_empty()).then_some(contract);
+        }
+    }
+    ports::ports(&mut draft);
+    subject::subjects(&mut draft);
+    catalog::product(&mut draft);
+    dormant::product(product.doc, &mut draft.found);
+    draft
+}
+
+fn assemble(
+    load: &Load,
+    world: &World<'_>,
+    drafts: Vec<Draft<'_>>,
+    shared: Vec<DesiredResource>,
+    held: Held,
+) -> DesiredGraph {
+    let owners = drafts.iter().map(|draft| draft.product.owner.clone());
+    let mut graph = DesiredGraph {
+        owners: owners.chain(world.domains.all.iter().map(|domain| domain.name.clone())).collect(),
+        unread_paths: unread_paths(load),
+        ..DesiredGraph::default()
+    };
+    let mut unsure: BTreeSet<usize> = BTreeSet::new();
+    let mut resources: BTreeMap<Address, DesiredResource> = BTreeMap::new();
+    let mut add = |resource: DesiredResource| {
+        resources.insert(resource.object.address.clone(), resource);
+    };
+    for draft in drafts {
+        if held.is_held(&draft.product.owner) {
+            unsure.insert(draft.product.domain);
+        } else {
+            draft.resources.into_iter().for_each(&mut add);
+        }
+    }
+    shared.into_iter().filter(|resource| !held.is_held(resource.object.address.domain())).for_each(&mut add);
+    unsure.extend(held.owners().filter_map(|owner| world.domains.find(owner.split('/').next()?)));
+    for kept in namespaces::keep(world, &unsure, |address| resources.contains_key(address)) {
+        resources.insert(kept.object.address.clone(), kept);
+    }
+    graph.resources = resources;
+    graph.held_back = held.into_reasons();
+    graph
+}
+
+/// Files that are there, and out of which not every document came.
+fn unread_paths(load: &Load) -> BTreeSet<String> {
+    let read: BTreeSet<&str> = load.manifests.iter().map(|loaded| &*loaded.path).collect();
+    let unread = load.seen_paths.iter().filter(|path| !read.contains(path.as_str())).cloned();
+    unread.chain(load.broken.iter().map(|broken| broken.path.to_string())).collect()
+}

@@ -109,6 +109,16 @@ impl AddressGlob {
         }
     }
 
+    /// The owner (`domain/product@version`, or `domain`) that every address it matches has, where there is only one.
+    pub fn only_owner(&self) -> Option<&str> {
+        let literal = match &self.what {
+            What::Exactly(_) | What::Glob(_) => self.text.split_once(':')?.0,
+            What::Product(_) => self.text.split_once(':')?.1,
+            _ => return None,
+        };
+        (!literal.contains('*')).then_some(literal)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -234,6 +244,17 @@ mod tests {
         assert!(!matches("product:*", "orders:catalog_domain.self"));
         assert!(matches("domain:orders", "orders:catalog_domain.self"));
         assert!(matches("domain:catalog_domain.self", "domain:catalog_domain.self"));
+    }
+
+    #[test]
+    fn the_owner_is_known_where_it_is_spelled() {
+        let owner = |text: &str| AddressGlob::parse(text).expect(text).only_owner().map(str::to_owned);
+        assert_eq!(owner("orders/facts@2:**").as_deref(), Some("orders/facts@2"));
+        assert_eq!(owner(TOPIC).as_deref(), Some("orders/facts@2"));
+        assert_eq!(owner("product:orders/facts@2").as_deref(), Some("orders/facts@2"));
+        for text in ["orders/*@2:**", "**", "type:kafka_topic", "domain:orders", "product:facts"] {
+            assert_eq!(owner(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,86 @@
+//! What is read and checked, and has no effect in this version: a warning on its line, never silence.
+
+use crate::graph::environment::not_enforced;
+use crate::manifest::model::{DataProduct, Field};
+use crate::manifest::values::{ElementType, Values};
+use crate::manifest::{Load, Manifest};
+use datamesh_provider::{Diagnostic, Diagnostics, Spanned};
+
+/// Documents that take effect in a later version.
+pub(crate) fn documents(load: &Load, found: &mut Diagnostics) {
+    for loaded in &load.manifests {
+        let (what, name) = match &loaded.manifest {
+            Manifest::GovernancePolicy(doc) => ("GovernancePolicy", &doc.metadata.name),
+            Manifest::PolicyWaiver(doc) => ("PolicyWaiver", &doc.metadata.name),
+            Manifest::AccessGrant(doc) => ("AccessGrant", &doc.metadata.name),
+            Manifest::Mesh(mesh) => {
+                let approvers = mesh.spec.governance.as_ref().and_then(|g| g.approvers.first());
+                found.extend(approvers.map(|first| not_enforced("governance.approvers", first.span)));
+                continue;
+            }
+            _ => continue,
+        };
+        found.push(document(what, name));
+    }
+}
+
+fn document(what: &str, name: &Spanned<String>) -> Diagnostic {
+    not_enforced(&format!("{what} {}", name.value), name.span)
+}
+
+/// Keys of a product that take effect in a later version.
+pub(crate) fn product(doc: &DataProduct, found: &mut Diagnostics) {
+    let spec = &doc.spec;
+    let mut warn = |key: &str, span| found.push(not_enforced(key, span));
+    if let Some(class) = &spec.data_class {
+        warn("data_class", class.span);
+    }
+    if let Some(first) = spec.lifecycle.as_ref().and_then(|l| l.ignore_changes.first()) {
+        warn("lifecycle.ignore_changes", first.span);
+    }
+    for port in &spec.output_ports {
+        if let Some(key) = &port.key {
+            warn("key", key.span);
+        }
+        if let Some(first) = port.consumers.first() {
+            warn("consumers", first.span);
+        }
+        if let Some(first) = port.producers.first() {
+            warn("producers", first.span);
+        }
+    }
+    for over in spec.environments.values().flat_map(|over| over.ports.values()) {
+        if let Some(consumers) = &over.consumers {
+            warn("consumers", consumers.span);
+        }
+        if let Some(producers) = &over.producers {
+            warn("producers", producers.span);
+        }
+    }
+    if let Some(schema) = &spec.schema {
+        fields(&schema.fields, found);
+    }
+}
+
+fn fields(all: &[Spanned<Field>], found: &mut Diagnostics) {
+    for field in all {
+        if let Some(renamed) = &field.renamed_from {
+            found.push(not_enforced("renamed_from", renamed.span));
+        }
+        fields(&field.fields, found);
+        field.items.iter().for_each(|items| element(items, found));
+        field.values.iter().for_each(|of| values(of, found));
+    }
+}
+
+fn values(values: &Values, found: &mut Diagnostics) {
+    if let Values::Type(ty) = values {
+        element(ty, found);
+    }
+}
+
+fn element(element_type: &ElementType, found: &mut Diagnostics) {
+    fields(&element_type.fields, found);
+    element_type.items.iter().for_each(|items| element(items, found));
+    element_type.values.iter().for_each(|of| values(of, found));
+}

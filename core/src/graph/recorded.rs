@@ -1,0 +1,77 @@
+//! What the state already says about names: physical names are fixed when a thing is created.
+
+use crate::graph::{ImportRequest, Move};
+use datamesh_provider::{Address, Attributes, ObjectId};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// The objects the state records, as far as names go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    pub objects: BTreeMap<Address, RecordedObject>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedObject {
+    pub id: ObjectId,
+    /// Of a subject: the full name of the record in the schema last applied.
+    pub record: Option<String>,
+}
+
+impl Recorded {
+    /// Notes one record of the state, with the attributes last applied.
+    pub fn insert(&mut self, address: Address, id: ObjectId, attributes: &Attributes) {
+        let record = attributes.get("schema").and_then(Value::as_str).and_then(record_of);
+        self.objects.insert(address, RecordedObject { id, record });
+    }
+}
+
+/// The full name of the record in an Avro schema.
+fn record_of(schema: &str) -> Option<String> {
+    let schema: Value = serde_json::from_str(schema).ok()?;
+    let name = schema.get("name")?.as_str()?;
+    match schema.get("namespace").and_then(Value::as_str) {
+        Some(namespace) if !namespace.is_empty() && !name.contains('.') => {
+            Some(format!("{namespace}.{name}"))
+        }
+        _ => Some(name.to_owned()),
+    }
+}
+
+/// Names that hold whatever the defaults are: recorded ones, also through a move, and imported ones.
+#[derive(Debug, Default)]
+pub(crate) struct FixedNames<'a> {
+    recorded: Option<&'a Recorded>,
+    moved: HashMap<&'a Address, &'a Address>,
+    imported: HashMap<&'a Address, &'a str>,
+}
+
+impl<'a> FixedNames<'a> {
+    pub(crate) fn new(recorded: &'a Recorded, moves: &'a [Move], imports: &'a [ImportRequest]) -> Self {
+        Self {
+            recorded: Some(recorded),
+            moved: moves.iter().map(|m| (&m.to, &m.from)).collect(),
+            imported: imports.iter().map(|i| (&i.address, i.id.as_str())).collect(),
+        }
+    }
+
+    fn object(&self, address: &Address) -> Option<&'a RecordedObject> {
+        let objects = &self.recorded?.objects;
+        objects.get(address).or_else(|| objects.get(*self.moved.get(address)?))
+    }
+
+    /// The physical name this address has, or is to take over.
+    pub(crate) fn id(&self, address: &Address) -> Option<&'a str> {
+        let recorded = self.object(address).map(|object| object.id.as_str());
+        recorded.or_else(|| self.imported.get(address).copied())
+    }
+
+    /// Everything the state records.
+    pub(crate) fn recorded(&self) -> impl Iterator<Item = (&'a Address, &'a RecordedObject)> {
+        self.recorded.into_iter().flat_map(|recorded| &recorded.objects)
+    }
+
+    pub(crate) fn record(&self, address: &Address) -> Option<&'a str> {
+        self.object(address)?.record.as_deref()
+    }
+}

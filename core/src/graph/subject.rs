@@ -1,0 +1,178 @@
+//! Subjects: where the contract is registered, and its text.
+
+use crate::contract::RecordName;
+use crate::graph::codes;
+use crate::graph::draft::{Draft, Part, Topic};
+use crate::graph::environment::ResolvedEnvironment;
+use crate::graph::{ports, systems};
+use crate::manifest::model::{Compatibility, ProductSchema, SchemaFormat};
+use datamesh_provider::{Address, Attributes, Diagnostic, Span, SpanMap, Spanned, SystemName};
+use std::collections::BTreeSet;
+
+pub(crate) fn compatibility_word(level: Compatibility) -> &'static str {
+    match level {
+        Compatibility::Backward => "BACKWARD",
+        Compatibility::BackwardTransitive => "BACKWARD_TRANSITIVE",
+        Compatibility::Forward => "FORWARD",
+        Compatibility::ForwardTransitive => "FORWARD_TRANSITIVE",
+        Compatibility::Full => "FULL",
+        Compatibility::FullTransitive => "FULL_TRANSITIVE",
+        Compatibility::None => "NONE",
+    }
+}
+
+/// What later versions will do, said where it is written.
+pub(crate) fn unsupported(draft: &mut Draft<'_>, schema: &ProductSchema) {
+    if let Some(source) = &schema.source {
+        draft.not_supported(
+            "A contract from a file (`source`)",
+            source.span,
+            "List the fields under `fields`.",
+        );
+    }
+    if let Some(reference) = schema.references.first() {
+        let help = "Declare the fields of the other type here, as a `struct`.";
+        draft.not_supported("`references` to other schemas", reference.span, help);
+    }
+    if let Some(mode) = &schema.mode {
+        draft.not_supported(
+            "A registry `mode`",
+            mode.span,
+            "Remove it, and set the mode in the registry itself.",
+        );
+    }
+}
+
+/// Every subject of the product: the spelled one, or one for each topic.
+pub(crate) fn subjects(draft: &mut Draft<'_>) {
+    let Some(schema) = draft.product.doc.spec.schema.as_ref() else { return };
+    if schema.registry.is_none() && draft.topics.is_empty() {
+        return;
+    }
+    let format = schema.format.as_ref().filter(|format| format.value != SchemaFormat::Avro);
+    if let Some(format) = format {
+        let help = "Write `format: avro`, or leave the contract unregistered by removing the Kafka port.";
+        return draft.not_supported("A registered schema in JSON or Protobuf", format.span, help);
+    }
+    if draft.contract.is_none() {
+        if let (Some(registry), None) = (&schema.registry, &schema.source) {
+            let detail = "A subject is named, and there are no fields to make a schema of.";
+            draft.found.push(
+                Diagnostic::error(codes::NO_FIELDS, detail)
+                    .on(registry, "this subject")
+                    .help("Add `fields`."),
+            );
+        }
+        return;
+    }
+    match &schema.registry {
+        Some(url) => spelled(draft, schema, url),
+        None => {
+            for topic in draft.topics.clone() {
+                derived(draft, schema, &topic);
+            }
+        }
+    }
+}
+
+fn spelled(draft: &mut Draft<'_>, schema: &ProductSchema, url: &Spanned<String>) {
+    let environment = draft.world.environment;
+    let (system, subject) = match systems::registry(environment, url) {
+        Ok(found) => found,
+        Err(wrong) => return draft.found.push(*wrong),
+    };
+    let id = format!("{}{subject}", environment.prefixes.subject);
+    let topics = draft.topics.iter().map(|topic| topic.address.clone()).collect();
+    if let Some(address) = draft.address("schema_subject", "contract", url.span) {
+        subject_of(draft, schema, Place { address, system, id, span: url.span, topics });
+    }
+}
+
+fn derived(draft: &mut Draft<'_>, schema: &ProductSchema, topic: &Topic) {
+    let environment = draft.world.environment;
+    let Some(address) = draft.address("schema_subject", &topic.port, topic.span) else { return };
+    let system = match registry_for(environment, topic) {
+        Ok(system) => system,
+        Err(wrong) => return draft.found.push(*wrong),
+    };
+    let prefix = &environment.prefixes.subject;
+    let named = || {
+        // Clients look for `<topic>-value`, so a prefix the topic has already is not put twice.
+        let prefix = if topic.id.starts_with(prefix.as_str()) { "" } else { prefix };
+        format!("{prefix}{}-value", topic.id)
+    };
+    let fixed = draft.world.names.id(&address).filter(|_| !topic.spelled).map(str::to_owned);
+    let id = fixed.unwrap_or_else(named);
+    let topics = BTreeSet::from([topic.address.clone()]);
+    subject_of(draft, schema, Place { address, system, id, span: topic.span, topics });
+}
+
+/// The registry beside a Kafka cluster: of the same name, else the default one, else the only one.
+fn registry_for(environment: &ResolvedEnvironment, topic: &Topic) -> Result<SystemName, Box<Diagnostic>> {
+    let same = SystemName::new("registry", topic.cluster.as_str());
+    if environment.systems.contains_key(&same) {
+        return Ok(same);
+    }
+    let mut all = environment.systems.keys().filter(|system| system.kind == "registry");
+    match (all.next(), all.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        _ => ports::system(environment, "registry", None, topic.span),
+    }
+}
+
+struct Place {
+    address: Address,
+    system: SystemName,
+    id: String,
+    span: Option<Span>,
+    topics: BTreeSet<Address>,
+}
+
+fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place) {
+    let Place { address, system, id, span, topics } = place;
+    if id.chars().any(char::is_control) || id.len() > 255 {
+        let detail = format!("`{id}` cannot be a subject: it has control characters or more than 255 bytes.");
+        draft.found.push(Diagnostic::error(codes::BAD_NAME, detail).at(span, "this subject"));
+    }
+    let Some(record) = record_name(draft, schema, &address) else { return };
+    let Some(contract) = &draft.contract else { return };
+    let doc = draft.product.doc.spec.description.as_ref().map(|d| d.value.as_str());
+    let mut attributes = Attributes::new();
+    attributes.insert("schema".into(), contract.avro(&record, doc).into());
+    attributes.insert("schema_type".into(), "AVRO".into());
+    let mut on_create = Attributes::new();
+    let mut spans = SpanMap::of_object(span);
+    spans.insert(&["schema"], schema.fields.first().and_then(|field| field.span).or(span));
+    match &schema.compatibility {
+        Some(level) => {
+            attributes.insert("compatibility".into(), compatibility_word(level.value).into());
+            spans.insert(&["compatibility"], level.span);
+        }
+        None => {
+            on_create.insert("compatibility".into(), compatibility_word(Compatibility::Backward).into());
+        }
+    }
+    draft.subjects.push(id.clone());
+    draft.add(Part { address, system, id, attributes, on_create, depends_on: topics, spans, span });
+}
+
+/// Spelled, else as it was first registered, else derived from domain and product.
+fn record_name(draft: &mut Draft<'_>, schema: &ProductSchema, subject: &Address) -> Option<RecordName> {
+    if let Some(spelled) = &schema.record {
+        return match RecordName::parse(spelled) {
+            Ok(name) => Some(name),
+            Err(why) => {
+                let detail = format!("`{}` cannot name the record: {why}.", spelled.value);
+                let default = RecordName::of_product(&draft.product.domain_name, draft.product.name);
+                draft.found.push(
+                    Diagnostic::error(codes::BAD_RECORD_NAME, detail)
+                        .on(spelled, "this name")
+                        .help(format!("Write a name such as `{default}`, which is also the default.")),
+                );
+                None
+            }
+        };
+    }
+    let recorded = draft.world.names.record(subject).and_then(|name| RecordName::parse(name).ok());
+    Some(recorded.unwrap_or_else(|| RecordName::of_product(&draft.product.domain_name, draft.product.name)))
+}
