@@ -1,0 +1,228 @@
+//! `datamesh apply`: plan, show, ask, and do it; or do what a saved plan says.
+
+use super::open::{self, Opened};
+use super::plan;
+use crate::cli::args::{Planning, Writing};
+use crate::cli::codes;
+use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
+use crate::cli::render::{applied, plan_human};
+use crate::engine::{Applied, ApplyError, PlanFile, PlanRequest, Planned, watch_signals};
+use clap::Args;
+use datamesh_provider::{Diagnostic, Outcome};
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datamesh apply                              plan, show, ask, do it
+  datamesh apply plan.bin                     what `plan --out plan.bin` showed, without a question
+  datamesh apply --auto-approve --input=false     in CI
+  datamesh apply --auto-approve=prod --reason 'OPS-42: longer retention'
+  datamesh apply --target product:orders/lines
+
+Interrupt once and nothing new is started; what is under way may end, the state is saved, exit 130.")]
+pub struct ApplyArgs {
+    /// What `plan --out` wrote
+    #[arg(value_name = "PLANFILE", conflicts_with_all = ["targets", "adopt", "allow_destroy"])]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub planning: Planning,
+    #[command(flatten)]
+    pub writing: Writing,
+}
+
+pub async fn run(args: &ApplyArgs, run: &Invocation) -> Exit {
+    let opened = match open::open(run, &(&args.planning).into()) {
+        Ok(opened) => opened,
+        Err(exit) => return exit,
+    };
+    if let Some(exit) = prepare(run, &opened, &args.writing).await {
+        return exit;
+    }
+    let planned = match &args.file {
+        Some(file) => verified(run, &opened, file).await,
+        None => fresh(run, &opened, args).await,
+    };
+    let planned = match planned {
+        Ok(planned) => planned,
+        Err(exit) => return exit,
+    };
+    let question = Question { saved: args.file.is_some(), strict: args.planning.strict, destroy: false };
+    let exit = carry_out(run, &opened, &planned, &args.writing, question).await;
+    if args.planning.timing {
+        run.ui.err(&opened.timing.report());
+    }
+    exit
+}
+
+/// Watches for signals, and settles what an interrupted apply left. An answer ends the run.
+pub(super) async fn prepare(run: &Invocation, opened: &Opened, writing: &Writing) -> Option<Exit> {
+    if let Err(error) = watch_signals(&opened.context, writing.shutdown_grace) {
+        let detail = format!("Signals cannot be watched for: {error}.");
+        return Some(run.ui.fail(Diagnostic::error(codes::ENGINE, detail)));
+    }
+    match opened.session.recover(writing.lock_timeout).await {
+        Ok((settled, found)) => {
+            opened.progress.finish();
+            run.ui.err(&applied::settled(&settled));
+            run.ui.diagnostics(&found, opened.session.sources());
+            None
+        }
+        Err(error) => {
+            opened.progress.finish();
+            Some(open::fail_state(run, &error))
+        }
+    }
+}
+
+async fn fresh(run: &Invocation, opened: &Opened, args: &ApplyArgs) -> Result<Planned, Exit> {
+    let asked = open::asked(run, opened.session.root(), &args.planning, &[]);
+    let request = PlanRequest { asked, snapshot: None, check: true };
+    let planned = opened.session.plan(&request).await.map_err(|error| open::fail_state(run, &error))?;
+    plan::show(run, opened, &planned, plan_human::Options::default());
+    Ok(planned)
+}
+
+async fn verified(run: &Invocation, opened: &Opened, file: &std::path::Path) -> Result<Planned, Exit> {
+    let file = PlanFile::read(&run.cwd.join(file)).map_err(|error| {
+        let diagnostic = Diagnostic::error(codes::NOT_A_PLAN, format!("{error}."));
+        run.ui.fail(diagnostic.help("Make one with `datamesh plan --out FILE`."))
+    })?;
+    let planned = opened.session.verify(&file).await.map_err(|error| fail_apply(run, opened, &error))?;
+    plan::show(run, opened, &planned, plan_human::Options::default());
+    Ok(planned)
+}
+
+/// What has to be known before anything is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    /// A saved plan was reviewed already.
+    pub(super) saved: bool,
+    pub(super) strict: bool,
+    pub(super) destroy: bool,
+}
+
+/// Approval, then the apply itself; how the run ends.
+pub(super) async fn carry_out(
+    run: &Invocation,
+    opened: &Opened,
+    planned: &Planned,
+    writing: &Writing,
+    question: Question,
+) -> Exit {
+    let planning = plan::exit_of(planned);
+    if question.strict && planning == Exit::Error {
+        run.ui.err("Nothing is done: there are errors, and --strict was said.\n");
+        return planning;
+    }
+    if !planned.plan.has_work() {
+        return planning;
+    }
+    if let Err(diagnostic) = approve(run, opened, planned, writing, question) {
+        return run.ui.fail(*diagnostic);
+    }
+    let done = opened.session.apply(planned, writing.lock_timeout).await;
+    opened.progress.finish();
+    match done {
+        Ok(done) => {
+            run.ui.out(&if run.ui.json { applied::events(&done) } else { applied::report(&done) });
+            planning.and(exit_of(&done))
+        }
+        Err(error) => planning.and(fail_apply(run, opened, &error)),
+    }
+}
+
+fn approve(
+    run: &Invocation,
+    opened: &Opened,
+    planned: &Planned,
+    writing: &Writing,
+    question: Question,
+) -> Result<(), Box<Diagnostic>> {
+    let environment = opened.session.environment();
+    let refuse = |detail: String, help: String| {
+        Err(Box::new(Diagnostic::error(codes::NO_APPROVAL, detail).help(help)))
+    };
+    let name = &environment.name;
+    if environment.protected && writing.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
+        return refuse(
+            format!("The environment `{name}` is protected: a change of it needs a reason."),
+            "Say why with `--reason TEXT`.".to_owned(),
+        );
+    }
+    match writing.auto_approve.as_deref() {
+        Some("") if !environment.protected => return Ok(()),
+        Some(approved) if approved == name => return Ok(()),
+        Some("") => {
+            return refuse(
+                format!("The environment `{name}` is protected: an approval has to name it."),
+                format!("Say `--auto-approve={name}`."),
+            );
+        }
+        Some(other) => {
+            return refuse(
+                format!("`--auto-approve` names `{other}`, but the environment is `{name}`."),
+                "Choose the environment with `--env`.".to_owned(),
+            );
+        }
+        None => {}
+    }
+    if question.saved {
+        return Ok(());
+    }
+    if !writing.input || !run.ui.can_ask || run.ui.json {
+        return refuse(
+            "Applying needs an approval, and nobody can be asked here.".to_owned(),
+            format!("Say `--auto-approve={name}`, or save a plan with `plan --out FILE` and apply that."),
+        );
+    }
+    // What is destroyed, and what a protected environment holds, is worth more than a reflex.
+    let word = if question.destroy || environment.protected { name.as_str() } else { "yes" };
+    let sum = planned.plan.summary();
+    let loses =
+        if sum.loses_data > 0 { format!(" {} of them lose data.", sum.loses_data) } else { String::new() };
+    let asks = format!("\nDo this in `{name}`?{loses}");
+    if run.ui.confirm(&asks, word) {
+        return Ok(());
+    }
+    refuse("Nothing was done: the answer was no.".to_owned(), "Nothing has changed.".to_owned())
+}
+
+fn fail_apply(run: &Invocation, opened: &Opened, error: &ApplyError) -> Exit {
+    opened.progress.finish();
+    match error {
+        ApplyError::State(error) => open::fail_state(run, error),
+        ApplyError::Stale(_) => {
+            let diagnostic = Diagnostic::error(codes::STALE, format!("{error}. Nothing was done."));
+            run.ui.fail(diagnostic.help("Plan again, and look at it again."));
+            Exit::StalePlan
+        }
+    }
+}
+
+/// How an apply that happened ends.
+fn exit_of(applied: &Applied) -> Exit {
+    let report = &applied.report;
+    let mut exit = Exit::Ok;
+    for failure in &report.failures {
+        exit = exit.and(match failure.outcome {
+            Outcome::Indeterminate(_) => Exit::Indeterminate,
+            Outcome::Stale(_) => Exit::StalePlan,
+            Outcome::Partial(..) => Exit::PartialApply,
+            _ => Exit::Error,
+        });
+    }
+    if report.tally.indeterminate > 0 {
+        exit = exit.and(Exit::Indeterminate);
+    }
+    for error in &report.state_errors {
+        exit = exit.and(open::state_exit(error)).and(Exit::PartialApply);
+    }
+    if !report.is_complete() && report.tally.done > 0 {
+        exit = exit.and(Exit::PartialApply);
+    } else if !report.is_complete() || !report.mismatches.is_empty() {
+        exit = exit.and(Exit::Error);
+    }
+    if report.interrupted { exit.and(Exit::Interrupted) } else { exit }
+}

@@ -1,0 +1,18 @@
+//! The commands, one file each. Each says what its arguments mean, does it, and answers how the run ends.
+
+pub mod apply;
+pub mod demo;
+pub mod destroy;
+pub mod drift;
+pub mod graph;
+pub mod init;
+pub mod new;
+mod open;
+pub mod plan;
+pub mod quickstart;
+pub mod sandbox;
+pub mod schema;
+pub mod show;
+pub mod state;
+pub mod validate;
+mod version;

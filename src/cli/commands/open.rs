@@ -1,0 +1,149 @@
+//! Opening an engine session from what was typed.
+
+use crate::cli::args::Planning;
+use crate::cli::codes;
+use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
+use crate::cli::render::progress::Progress;
+use crate::cli::timing::Timing;
+use crate::engine::{Asked, OsEntropy, Secrets, Session, SessionOptions, SystemClock};
+use datamesh_core::graph::selector::AddressGlob;
+use datamesh_provider::{CallBudget, Cancel, Context, Diagnostic, EventSink, OpenGate, Sources};
+use datamesh_state::{StateError, StateErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What the session is for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) parallelism: Option<u16>,
+}
+
+impl From<&Planning> for Wanted {
+    fn from(planning: &Planning) -> Self {
+        Self { parallelism: planning.parallelism }
+    }
+}
+
+/// A session, and what shows its progress.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) session: Session,
+    pub(super) context: Context,
+    pub(super) progress: Arc<Progress>,
+    pub(super) timing: Arc<Timing>,
+}
+
+/// Loads the manifests and chooses the environment. What is wrong has been printed when this fails.
+pub(super) fn open(run: &Invocation, wanted: &Wanted) -> Result<Opened, Exit> {
+    let root = run.root().map_err(|diagnostic| run.ui.fail(*diagnostic))?;
+    open_at(run, wanted, root)
+}
+
+/// As [`open`], in a given mesh.
+pub(super) fn open_at(run: &Invocation, wanted: &Wanted, root: PathBuf) -> Result<Opened, Exit> {
+    let progress = Arc::new(run.ui.progress(Sources::default()));
+    let timing = Arc::new(Timing::new(Arc::clone(&progress) as Arc<dyn EventSink>));
+    let mut budget = CallBudget::default();
+    if let Some(parallelism) = wanted.parallelism {
+        budget.parallelism = usize::from(parallelism);
+    }
+    let context = Context {
+        clock: Arc::new(SystemClock::new()),
+        entropy: Arc::new(OsEntropy),
+        cancel: Cancel::default(),
+        lease: Arc::new(OpenGate),
+        secrets: Arc::new(Secrets::new(&root)),
+        events: Arc::clone(&timing) as Arc<dyn EventSink>,
+        budget,
+    };
+    let options = SessionOptions {
+        root,
+        environment: run.global.environment.clone(),
+        providers: run.providers,
+        context: context.clone(),
+        who: who(),
+        host: host(),
+    };
+    match Session::open(options) {
+        Ok(session) => Ok(Opened { session, context, progress, timing }),
+        Err(error) => {
+            progress.finish();
+            run.ui.diagnostics(&error.diagnostics, &error.sources);
+            Err(Exit::Error)
+        }
+    }
+}
+
+/// Who runs this: for locks and records.
+fn who() -> String {
+    ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// What the planning flags ask the engine for.
+pub(super) fn asked(run: &Invocation, root: &Path, planning: &Planning, paths: &[PathBuf]) -> Asked {
+    Asked {
+        paths: paths.iter().map(|path| below_root(run, root, path)).collect(),
+        targets: planning.targets.clone(),
+        adopt: planning.adopt.clone(),
+        allow_destroy: planning.allow_destroy.clone(),
+        destroy: false,
+    }
+}
+
+/// A path as manifests are named: relative to the root, with `/`.
+pub(super) fn below_root(run: &Invocation, root: &Path, path: &Path) -> String {
+    let absolute = run.cwd.join(path);
+    let absolute = absolute.canonicalize().unwrap_or(absolute);
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let relative = absolute.strip_prefix(&root).unwrap_or(path).to_string_lossy().replace('\\', "/");
+    relative.trim_start_matches("./").trim_end_matches('/').to_owned()
+}
+
+pub(super) fn selector(text: &str) -> Result<AddressGlob, Box<Diagnostic>> {
+    AddressGlob::parse(text).map_err(|error| {
+        Box::new(
+            Diagnostic::error(codes::BAD_SELECTOR, format!("{error}.")).help(
+                "A selector is an address glob such as `orders/**`, or `type:T`, `domain:D`, `product:P`.",
+            ),
+        )
+    })
+}
+
+/// A state that cannot be used, as a finding.
+pub(super) fn state_error(error: &StateError) -> Box<Diagnostic> {
+    let help = match error.kind() {
+        StateErrorKind::Locked => Some("Wait for it with `--lock-timeout 5m`."),
+        StateErrorKind::Fenced | StateErrorKind::Unknown => {
+            Some("Run the same command again: it finds out what happened.")
+        }
+        _ => None,
+    };
+    let mut diagnostic = Diagnostic::error(codes::ENGINE, format!("{error}."));
+    diagnostic.help = help.map(str::to_owned);
+    Box::new(diagnostic)
+}
+
+/// How a run ends with such an error.
+pub(super) fn state_exit(error: &StateError) -> Exit {
+    match error.kind() {
+        StateErrorKind::Locked => Exit::LockNotAcquired,
+        StateErrorKind::Unknown => Exit::Indeterminate,
+        StateErrorKind::Cancelled => Exit::Interrupted,
+        _ => Exit::Error,
+    }
+}
+
+/// Prints a state error; how the run ends.
+pub(super) fn fail_state(run: &Invocation, error: &StateError) -> Exit {
+    run.ui.fail(*state_error(error));
+    state_exit(error)
+}

@@ -1,0 +1,96 @@
+//! `datamesh state`: what is recorded, without contacting any system.
+
+use super::open::{self, Opened};
+use crate::cli::codes;
+use crate::cli::exit::Exit;
+use crate::cli::invocation::Invocation;
+use crate::cli::render::json::document_text;
+use crate::cli::render::records::{self, Row};
+use clap::{Args, Subcommand};
+use datamesh_core::graph::selector::AddressGlob;
+use datamesh_provider::{Address, Diagnostic};
+use datamesh_state::Record;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  datamesh state list
+  datamesh state list 'orders/**'
+  datamesh state show order-management/orders-facts@3:kafka_topic.kafka")]
+pub struct StateArgs {
+    #[command(subcommand)]
+    pub command: StateCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum StateCommand {
+    /// Every recorded resource
+    #[command(after_help = "\
+Examples:
+  datamesh state list
+  datamesh state list type:kafka_topic
+  datamesh state list --json | jq -r .address")]
+    List {
+        /// Only what these select: an address glob, `type:T`, `domain:D` or `product:P`
+        #[arg(value_name = "SELECTOR")]
+        selectors: Vec<String>,
+    },
+    /// Everything that is recorded of one resource
+    #[command(after_help = "Examples:\n  datamesh state show orders/lines@1:kafka_topic.kafka")]
+    Show {
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+    },
+}
+
+pub async fn run(args: &StateArgs, run: &Invocation) -> Exit {
+    let opened = match open::open(run, &open::Wanted::default()) {
+        Ok(opened) => opened,
+        Err(exit) => return exit,
+    };
+    let records = match records_of(&opened).await {
+        Ok(records) => records,
+        Err(diagnostic) => return run.ui.fail(*diagnostic),
+    };
+    let done = match &args.command {
+        StateCommand::List { selectors } => list(run, &records, selectors),
+        StateCommand::Show { address } => show(run, &records, address),
+    };
+    match done {
+        Ok(()) => Exit::Ok,
+        Err(diagnostic) => run.ui.fail(*diagnostic),
+    }
+}
+
+type Records = BTreeMap<Address, Record>;
+
+async fn records_of(opened: &Opened) -> Result<Records, Box<Diagnostic>> {
+    let environment = &opened.session.environment().name;
+    let snapshot =
+        opened.session.store().load(environment).await.map_err(|error| open::state_error(&error))?;
+    Ok(snapshot.shards.into_values().flat_map(|found| found.shard.resources).collect())
+}
+
+fn list(run: &Invocation, records: &Records, selectors: &[String]) -> Result<(), Box<Diagnostic>> {
+    let globs = selectors.iter().map(|text| open::selector(text)).collect::<Result<Vec<AddressGlob>, _>>()?;
+    let chosen = records
+        .iter()
+        .filter(|(address, _)| globs.is_empty() || globs.iter().any(|glob| glob.matches(address)));
+    let rows: Vec<Row> = chosen.map(|(address, record)| Row::new(address, record)).collect();
+    run.ui.out(&if run.ui.json { records::lines(&rows) } else { records::table(&rows) });
+    Ok(())
+}
+
+fn show(run: &Invocation, records: &Records, address: &str) -> Result<(), Box<Diagnostic>> {
+    let found = address.parse::<Address>().ok().and_then(|wanted| records.get_key_value(&wanted));
+    let Some((address, record)) = found else {
+        let detail = format!("Nothing is recorded under `{address}`.");
+        return Err(Box::new(
+            Diagnostic::error(codes::NOT_IN_STATE, detail)
+                .help("List what is there with `datamesh state list`."),
+        ));
+    };
+    run.ui.out(&if run.ui.json { document_text(record) } else { records::one(address, record) });
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! How an apply went.
+
+use super::escape;
+use super::human::plural;
+use super::progress::outcome_error;
+use super::style::{BOLD, DIM, RED, YELLOW, paint};
+use crate::engine::{Applied, Settled};
+use datamesh_state::Recovery;
+use serde_json::json;
+use std::fmt::Write as _;
+
+/// For people: what failed, what was not begun, and the count.
+pub fn report(applied: &Applied) -> String {
+    let report = &applied.report;
+    let mut out = String::from("\n");
+    for failure in &report.failures {
+        let why = outcome_error(&failure.outcome).unwrap_or_default();
+        let address = paint(BOLD, escape::line(&failure.address.to_string()));
+        let step = escape::line(&failure.step);
+        let _ = writeln!(out, "{} {address} ({step}): {}", paint(RED, "failed"), escape::line(&why));
+    }
+    for address in &report.mismatches {
+        let _ = writeln!(
+            out,
+            "{} {}: its system said it was done, but it is not what was planned: another writer, or a fault of the provider",
+            paint(RED, "differs"),
+            escape::line(&address.to_string())
+        );
+    }
+    for address in &report.not_started {
+        let _ = writeln!(out, "{} {}", paint(YELLOW, "not begun"), escape::line(&address.to_string()));
+    }
+    for error in &report.state_errors {
+        let _ = writeln!(out, "{} {}", paint(RED, "state"), escape::line(&error.to_string()));
+    }
+    out.push_str(&paint(BOLD, summary(applied)));
+    out.push('\n');
+    if report.tally.indeterminate > 0 {
+        out.push_str("Of some operations nobody knows the outcome yet. Run `datamesh apply` again: it finds out first.\n");
+    } else if !report.is_complete() {
+        out.push_str("What is done is recorded. Run `datamesh apply` again to go on.\n");
+    }
+    let _ = writeln!(out, "{}", paint(DIM, format!("run {}", escape::line(&applied.run))));
+    out
+}
+
+/// The last line.
+pub fn summary(applied: &Applied) -> String {
+    let tally = &applied.report.tally;
+    let mut line = format!("{} done", plural(tally.done, "operation"));
+    for (count, word) in
+        [(tally.failed, "failed"), (tally.indeterminate, "indeterminate"), (tally.skipped, "not begun")]
+    {
+        if count > 0 {
+            let _ = write!(line, ", {count} {word}");
+        }
+    }
+    let head = match (applied.report.interrupted, applied.report.is_complete()) {
+        (true, _) => "Interrupted; the state is saved.",
+        (false, true) => "Applied.",
+        (false, false) => "Applied in part.",
+    };
+    format!("{head} {line}.")
+}
+
+/// For programs.
+pub fn events(applied: &Applied) -> String {
+    let report = &applied.report;
+    let failures: Vec<_> = report
+        .failures
+        .iter()
+        .map(|failure| {
+            json!({
+                "address": failure.address,
+                "step": failure.step,
+                "outcome": super::json::outcome_word(&failure.outcome),
+                "error": outcome_error(&failure.outcome),
+            })
+        })
+        .collect();
+    let state: Vec<String> = report.state_errors.iter().map(ToString::to_string).collect();
+    super::json::object_line(&json!({
+        "type": "apply_summary",
+        "message": summary(applied),
+        "run": applied.run,
+        "done": report.tally.done,
+        "failed": report.tally.failed,
+        "indeterminate": report.tally.indeterminate,
+        "skipped": report.tally.skipped,
+        "interrupted": report.interrupted,
+        "failures": failures,
+        "mismatches": report.mismatches,
+        "not_started": report.not_started,
+        "state_errors": state,
+    }))
+}
+
+/// What became of operations that an interrupted apply had left.
+pub fn settled(settled: &[Settled]) -> String {
+    let mut out = String::new();
+    for one in settled {
+        let how = match &one.verdict {
+            Ok(recovery) => in_words(recovery).to_owned(),
+            Err(why) => format!("not settled: {why}"),
+        };
+        let address = escape::line(&one.address.to_string()).into_owned();
+        let _ = writeln!(
+            out,
+            "{}",
+            paint(DIM, format!("left by an interrupted apply: {address}: {}", escape::line(&how)))
+        );
+    }
+    out
+}
+
+fn in_words(recovery: &Recovery) -> &'static str {
+    match recovery {
+        Recovery::NotCreated => "it was not made; the plan makes it again",
+        Recovery::Created(_) => "it was made, and is recorded now",
+        Recovery::Conflict { .. } => "something else of that name is there: a person has to decide",
+        Recovery::Updated { .. } => "it is there; the plan goes on from what it is now",
+        Recovery::DeletedOutside => "it was deleted by somebody else",
+        Recovery::Deleted => "it was deleted",
+        Recovery::NotDeleted => "it was not deleted; the plan does it again",
+        Recovery::ReplacedOutside(_) => "another object has its name now, which is not touched",
+    }
+}

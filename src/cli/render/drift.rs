@@ -1,0 +1,132 @@
+//! A drift report: what is live against what was last applied.
+
+use super::escape;
+use super::human::plural;
+use super::plan_human;
+use super::style::{BOLD, DIM, YELLOW, paint};
+use datamesh_core::plan::{Drift, DriftReport, Verdict};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// For people.
+pub fn human(report: &DriftReport) -> String {
+    let drift: Vec<Drift> = report.entries.iter().filter_map(|entry| entry.drift.clone()).collect();
+    let mut out = plan_human::drift(&drift);
+    let pending: Vec<_> = report.entries.iter().filter(|entry| entry.verdict == Verdict::Pending).collect();
+    if !pending.is_empty() {
+        let _ = writeln!(out, "{}", paint(BOLD, "Pending"));
+        let _ = writeln!(out, "{}\n", paint(DIM, "Declared, but not applied yet; no drift."));
+        for entry in pending {
+            let why = entry
+                .why
+                .as_deref()
+                .map_or(String::new(), |why| format!("  {}", paint(DIM, escape::line(why))));
+            let _ =
+                writeln!(out, "    {} {}{why}", paint(YELLOW, "…"), escape::line(&entry.address.to_string()));
+        }
+        out.push('\n');
+    }
+    out.push_str(&paint(BOLD, summary(report)));
+    out.push('\n');
+    if !drift.is_empty() {
+        out.push_str("Set it back with `datamesh apply`, or declare it as it is.\n");
+    }
+    out
+}
+
+/// The last line.
+pub fn summary(report: &DriftReport) -> String {
+    let count = |verdict| report.count(verdict);
+    let (drifted, unreadable) = (count(Verdict::Drifted), count(Verdict::Unreadable));
+    let head = match (drifted, unreadable) {
+        (0, 0) => "No drift.".to_owned(),
+        (0, _) => "Some of it could not be read.".to_owned(),
+        _ => format!("{} drifted.", plural(drifted, "resource")),
+    };
+    format!(
+        "{head} {} in sync, {} pending, {unreadable} unreadable.",
+        count(Verdict::InSync),
+        count(Verdict::Pending)
+    )
+}
+
+/// One object a line, and the counts.
+pub fn events(report: &DriftReport) -> String {
+    let mut out = String::new();
+    for entry in &report.entries {
+        let mut line =
+            json!({"type": "drift", "address": entry.address, "verdict": entry.verdict, "why": entry.why});
+        if let (Some(drift), Some(map)) = (&entry.drift, line.as_object_mut()) {
+            map.insert("deleted".into(), Value::Bool(drift.deleted));
+            map.insert("attributes".into(), super::json::attributes(&drift.attributes));
+        }
+        out.push_str(&super::json::object_line(&line));
+    }
+    let count = |verdict| report.count(verdict);
+    out.push_str(&super::json::object_line(&json!({
+        "type": "drift_summary",
+        "message": summary(report),
+        "in_sync": count(Verdict::InSync),
+        "drifted": count(Verdict::Drifted),
+        "pending": count(Verdict::Pending),
+        "unreadable": count(Verdict::Unreadable),
+    })));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::escape::{HOSTILE, is_clean};
+    use super::super::samples;
+    use super::*;
+    use datamesh_core::plan::DriftEntry;
+
+    fn report(text: &str) -> DriftReport {
+        let entry = |address: &str, verdict, drift| DriftEntry {
+            address: address.parse().expect("an address"),
+            verdict,
+            drift,
+            why: Some(text.to_owned()),
+        };
+        let mut drift = samples::full().drift.remove(0);
+        drift.id = datamesh_provider::ObjectId::new(text);
+        DriftReport {
+            entries: vec![
+                entry("orders/facts@1:kafka_topic.kafka", Verdict::InSync, None),
+                entry("orders/lines@1:kafka_topic.kafka", Verdict::Drifted, Some(drift)),
+                entry("orders/new@1:kafka_topic.kafka", Verdict::Pending, None),
+            ],
+        }
+    }
+
+    #[test]
+    fn drift_comes_first_and_counts_last() {
+        let text = anstream::adapter::strip_str(&human(&report("not applied"))).to_string();
+        snapbox::assert_data_eq!(text, snapbox::str![[r#"
+Changed outside
+Live systems differ from what was last applied.
+
+orders/lines@1
+    ~ kafka_topic.kafka  not applied
+      ~ config.retention.ms: "604800000" (7d) -> "3600000" (1h)
+
+Pending
+Declared, but not applied yet; no drift.
+
+    … orders/new@1:kafka_topic.kafka  not applied
+
+1 resource drifted. 1 in sync, 1 pending, 0 unreadable.
+Set it back with `datamesh apply`, or declare it as it is.
+
+"#]]);
+        assert_eq!(summary(&DriftReport::default()), "No drift. 0 in sync, 0 pending, 0 unreadable.");
+    }
+
+    #[test]
+    fn hostile_texts_are_harmless() {
+        for text in HOSTILE {
+            assert!(is_clean(&human(&report(text))), "{text:?}");
+            assert!(is_clean(&events(&report(text))) && events(&report(text)).lines().count() == 4);
+        }
+    }
+}
