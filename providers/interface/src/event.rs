@@ -33,7 +33,7 @@ pub enum Event {
         system: SystemName,
         error: ProviderError,
     },
-    /// A group of the execution graph began.
+    /// A group of the execution graph began; `index` counts from 0.
     GroupStart {
         index: usize,
         groups: usize,
@@ -48,7 +48,7 @@ pub enum Event {
         address: Address,
         action: OpAction,
         step: String,
-        outcome: Outcome,
+        outcome: Box<Outcome>,
         took: Duration,
     },
     /// Something takes long: what is being waited for, in words.

@@ -1,0 +1,348 @@
+//! Apply: carries out the plan's own graph, group by group, with every intent stored before its call.
+//!
+//! One state write per shard stores the outcomes of one group and the intents of the next.
+
+use super::batch::{self, Ran};
+use super::prior::becomes;
+use super::systems::Systems;
+use datamesh_core::plan::{Action, Plan, ResourceChange, Types};
+use datamesh_core::schedule::{End, Schedule, Tally};
+use datamesh_provider::{
+    Address, Attributes, Context, Event, LiveObject, OpAction, Operation, Outcome, SystemName,
+};
+use datamesh_state::{Intent, Locked, Shard, ShardError, StateError};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an apply needs beside the plan.
+#[derive(Debug)]
+pub(crate) struct ApplyInput<'a> {
+    pub plan: &'a Plan,
+    pub types: &'a Types,
+    pub systems: &'a Systems,
+    /// Identity of each system, as the plan saw it.
+    pub identities: &'a BTreeMap<SystemName, String>,
+    /// Names this run in intents and records.
+    pub run: &'a str,
+}
+
+/// One operation that did not succeed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub address: Address,
+    pub action: OpAction,
+    pub step: String,
+    pub outcome: Outcome,
+}
+
+/// How an apply went.
+#[derive(Debug, Default)]
+pub struct ApplyReport {
+    pub tally: Tally,
+    pub failures: Vec<Failure>,
+    /// Live objects that are not what was planned, although their system said the change was done.
+    pub mismatches: Vec<Address>,
+    /// Shards that could not be written any more.
+    pub state_errors: Vec<StateError>,
+    pub interrupted: bool,
+    /// Operations that would have come, but were not started.
+    pub not_started: Vec<Address>,
+}
+
+impl ApplyReport {
+    pub fn is_complete(&self) -> bool {
+        self.failures.is_empty() && self.state_errors.is_empty() && self.not_started.is_empty()
+    }
+}
+
+/// The domains an apply of this plan writes.
+pub(crate) fn domains(plan: &Plan) -> Vec<String> {
+    let touched = plan.changes.iter().filter(|change| change.action.is_change() || change.bookkeeping);
+    touched.map(|change| change.address.domain().to_owned()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Carries out a plan under the locks of its domains.
+pub(crate) async fn apply(input: &ApplyInput<'_>, locked: &mut Locked, cx: &Context) -> ApplyReport {
+    let mut cx = cx.clone();
+    cx.lease = locked.lease();
+    let mut run = Run {
+        input,
+        cx: &cx,
+        schedule: Schedule::new(&input.plan.graph),
+        drafts: BTreeMap::new(),
+        dirty: BTreeSet::new(),
+        report: ApplyReport::default(),
+    };
+    run.open_drafts(locked);
+    run.keep_books();
+    run.groups(locked).await;
+    run.flush(locked).await;
+    run.finish()
+}
+
+/// One apply. Drafts are the shards as they are to be written next.
+struct Run<'a> {
+    input: &'a ApplyInput<'a>,
+    cx: &'a Context,
+    schedule: Schedule<'a>,
+    drafts: BTreeMap<String, Shard>,
+    dirty: BTreeSet<String>,
+    report: ApplyReport,
+}
+
+impl Run<'_> {
+    fn open_drafts(&mut self, locked: &Locked) {
+        self.drafts = locked.shards().map(|(domain, shard)| (domain.to_owned(), shard.clone())).collect();
+    }
+
+    /// What changes in the state alone: identities, moves, adoptions, forgotten and renamed records.
+    fn keep_books(&mut self) {
+        for change in &self.input.plan.changes {
+            if !change.action.is_change() && !change.bookkeeping {
+                continue;
+            }
+            let domain = change.address.domain().to_owned();
+            let Some(draft) = self.drafts.get_mut(&domain) else { continue };
+            let identity = self.input.identities.get(&change.system);
+            let bound = identity.map_or(Ok(()), |identity| draft.bind(&change.system, identity));
+            let done = bound.and_then(|()| book(draft, change, self.input.types));
+            self.dirty.insert(domain.clone());
+            if let Err(source) = done {
+                self.lose(&domain, StateError::Invalid { place: domain.clone(), source });
+            }
+        }
+    }
+
+    async fn groups(&mut self, locked: &mut Locked) {
+        let groups = self.schedule.groups();
+        let mut index = 0;
+        loop {
+            if self.cx.cancel.is_draining() {
+                self.schedule.stop();
+                self.report.interrupted = true;
+            }
+            let Some(group) = self.schedule.next_group() else { break };
+            let group = self.begin(group);
+            self.flush(locked).await;
+            let group = self.still_ours(group);
+            if group.is_empty() {
+                continue;
+            }
+            let operations = group.len();
+            self.cx.events.event(Event::GroupStart { index, groups, operations });
+            index += 1;
+            let batch = group.iter().map(|(_, operation)| operation.clone()).collect();
+            let ran = batch::run(self.input.systems, self.input.types, batch, self.cx).await;
+            self.end(&group, &ran);
+        }
+        if self.cx.cancel.is_draining() {
+            self.report.interrupted = true;
+        }
+    }
+
+    /// Writes the intents of a group into the drafts.
+    fn begin(&mut self, group: Vec<usize>) -> Vec<(usize, Operation)> {
+        let mut begun = Vec::with_capacity(group.len());
+        for at in group {
+            let planned = self.schedule.operation(at);
+            let domain = planned.address.domain().to_owned();
+            let change = self.input.plan.change(&planned.address);
+            let (Some(change), Some(draft)) = (change, self.drafts.get_mut(&domain)) else {
+                self.schedule.skip(at);
+                continue;
+            };
+            let operation = operation(change, draft, self.schedule.operation(at));
+            let intent = intent(self.input, self.cx, change, &operation);
+            match draft.begin(operation.id.clone(), intent) {
+                Ok(()) => {
+                    self.dirty.insert(domain);
+                    begun.push((at, operation));
+                }
+                Err(source) => {
+                    self.schedule.skip(at);
+                    self.lose(&domain, StateError::Invalid { place: domain.clone(), source });
+                }
+            }
+        }
+        begun
+    }
+
+    /// Writes every draft that changed. A shard that cannot be written is out of this run; others go on.
+    async fn flush(&mut self, locked: &mut Locked) {
+        for domain in std::mem::take(&mut self.dirty) {
+            let Some(draft) = self.drafts.get(&domain) else { continue };
+            match locked.write(draft.clone()).await {
+                Ok(()) => {
+                    if let Some(written) = locked.shard(&domain) {
+                        self.drafts.insert(domain, written.clone());
+                    }
+                }
+                Err(error) => self.lose(&domain, error),
+            }
+        }
+    }
+
+    fn lose(&mut self, domain: &str, error: StateError) {
+        self.schedule.fence(domain);
+        self.drafts.remove(domain);
+        self.report.state_errors.push(error);
+    }
+
+    /// Only what has a stored intent may be started.
+    fn still_ours(&mut self, group: Vec<(usize, Operation)>) -> Vec<(usize, Operation)> {
+        let (ours, lost): (Vec<_>, Vec<_>) = group
+            .into_iter()
+            .partition(|(_, operation)| self.drafts.contains_key(operation.address.domain()));
+        for (at, _) in lost {
+            self.schedule.skip(at);
+        }
+        ours
+    }
+
+    /// Records outcomes in the drafts and tells the schedule.
+    fn end(&mut self, group: &[(usize, Operation)], ran: &BTreeMap<datamesh_provider::OperationId, Ran>) {
+        for (at, operation) in group {
+            let Some(ran) = ran.get(&operation.id) else { continue };
+            let outcome = &ran.outcome;
+            self.schedule.end(*at, end_of(outcome));
+            if !outcome.is_success() {
+                self.report.failures.push(Failure {
+                    address: operation.address.clone(),
+                    action: operation.action,
+                    step: operation.step.clone(),
+                    outcome: outcome.clone(),
+                });
+            }
+            self.compare(*at, operation, outcome);
+            let domain = operation.address.domain().to_owned();
+            let managed = managed(self.input.types, operation);
+            let Some(draft) = self.drafts.get_mut(&domain) else { continue };
+            match draft.complete(&operation.id, outcome, &managed) {
+                Ok(_) => {
+                    self.dirty.insert(domain);
+                }
+                Err(source) => self.lose(&domain, StateError::Invalid { place: domain.clone(), source }),
+            }
+        }
+    }
+
+    /// Core does not take a provider's word: what is live must be what was planned.
+    fn compare(&mut self, at: usize, operation: &Operation, outcome: &Outcome) {
+        let (Outcome::Done(live), Some(planned)) = (outcome, &operation.planned) else { return };
+        if !self.schedule.operation(at).last || self.cx.cancel.is_draining() {
+            return;
+        }
+        if managed(self.input.types, operation)(live, planned) != *planned {
+            self.report.mismatches.push(operation.address.clone());
+        }
+    }
+
+    fn finish(mut self) -> ApplyReport {
+        self.report.tally = self.schedule.tally();
+        let operations = self.input.plan.graph.operations.iter().enumerate();
+        let waiting = operations.filter(|(at, _)| {
+            use datamesh_core::schedule::Status;
+            matches!(self.schedule.status(*at), Status::Waiting | Status::Skipped)
+        });
+        let not_started: BTreeSet<&Address> = waiting.map(|(_, operation)| &operation.address).collect();
+        self.report.not_started = not_started.into_iter().cloned().collect();
+        self.report
+    }
+}
+
+/// The part of a live object that some attributes speak of.
+pub(crate) fn managed<'a>(
+    types: &'a Types,
+    operation: &'a Operation,
+) -> impl Fn(&LiveObject, &Attributes) -> Attributes + 'a {
+    move |live, like| {
+        let ty = types.get(&operation.ty);
+        ty.and_then(|ty| ty.managed(&live.attributes, like).ok()).unwrap_or_else(|| like.clone())
+    }
+}
+
+fn end_of(outcome: &Outcome) -> End {
+    match outcome {
+        Outcome::Done(_) | Outcome::Deleted => End::Done,
+        Outcome::Stale(_) | Outcome::Rejected(_) | Outcome::Partial(..) => End::Failed,
+        Outcome::Indeterminate(_) => End::Indeterminate,
+    }
+}
+
+/// The state's side of a change.
+fn book(draft: &mut Shard, change: &ResourceChange, types: &Types) -> Result<(), ShardError> {
+    if let Some(from) = &change.moved_from {
+        draft.rename(from, &change.address)?;
+    }
+    let becomes = change.record.as_ref().map(|spec| becomes(change, spec, types));
+    match (change.action, becomes) {
+        (Action::Adopt, Some(becomes)) => {
+            let live = LiveObject {
+                id: change.id.clone(),
+                incarnation: change.incarnation.clone(),
+                attributes: change.live.clone().unwrap_or_default(),
+                computed: Attributes::new(),
+                owner: None,
+            };
+            // What will be changed is recorded as it is, so that the update knows where it starts.
+            let attributes =
+                if change.steps.is_empty() { becomes.declared.clone() } else { live.attributes.clone() };
+            draft.adopt(change.address.clone(), change.system.clone(), &live, attributes, &becomes)
+        }
+        (Action::NoOp, Some(becomes)) => {
+            draft.describe(&change.address, &becomes, change.incarnation.as_deref());
+            Ok(())
+        }
+        (Action::Update, Some(becomes)) => {
+            draft.redescribe(&change.address, &becomes);
+            Ok(())
+        }
+        (Action::Forget, _) => {
+            draft.forget(&change.address);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn operation(
+    change: &ResourceChange,
+    draft: &Shard,
+    planned: &datamesh_core::plan::PlannedOperation,
+) -> Operation {
+    Operation {
+        id: planned.id.clone(),
+        address: change.address.clone(),
+        ty: change.ty.clone(),
+        system: change.system.clone(),
+        object: change.id.clone(),
+        action: planned.action,
+        step: planned.step.clone(),
+        prior: change.prior.clone(),
+        live: change.live.clone(),
+        planned: change.planned.clone(),
+        incarnation: change.incarnation.clone(),
+        owner: format!("{}/{}", draft.lineage, change.address),
+    }
+}
+
+fn intent(input: &ApplyInput<'_>, cx: &Context, change: &ResourceChange, operation: &Operation) -> Intent {
+    let done = change.steps.iter().position(|step| *step == operation.step).unwrap_or(0);
+    Intent {
+        run: input.run.to_owned(),
+        plan: input.plan.id.clone(),
+        address: operation.address.clone(),
+        ty: operation.ty.clone(),
+        system: operation.system.clone(),
+        object: operation.object.clone(),
+        action: operation.action,
+        step: operation.step.clone(),
+        before: change.prior.clone(),
+        planned: operation.planned.clone(),
+        incarnation: operation.incarnation.clone(),
+        before_gen: None,
+        epoch: 0,
+        started_at: cx.clock.now(),
+        remaining: change.steps[(done + 1).min(change.steps.len())..].to_vec(),
+        becomes: change.record.as_ref().map(|spec| becomes(change, spec, input.types)),
+    }
+}

@@ -1,0 +1,53 @@
+//! Check: asking the systems whether they would take the planned operations. No effect on any of them.
+
+use super::systems::Systems;
+use datamesh_core::plan::Plan;
+use datamesh_provider::{
+    Context, Diagnostic, Diagnostics, OpDiagnostics, Operation, OperationId, SystemName,
+};
+use futures::future::join_all;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// What every system says about its part of the plan, scoped to the products it is about.
+pub(crate) async fn check(plan: &Plan, systems: &Systems, cx: &Context) -> Diagnostics {
+    let mut by_system: BTreeMap<&SystemName, Vec<Operation>> = BTreeMap::new();
+    let mut owners: BTreeMap<OperationId, String> = BTreeMap::new();
+    for planned in &plan.graph.operations {
+        let Some(change) = plan.change(&planned.address) else { continue };
+        owners.insert(planned.id.clone(), planned.address.owner());
+        by_system.entry(&change.system).or_default().push(Operation {
+            id: planned.id.clone(),
+            address: change.address.clone(),
+            ty: change.ty.clone(),
+            system: change.system.clone(),
+            object: change.id.clone(),
+            action: planned.action,
+            step: planned.step.clone(),
+            prior: change.prior.clone(),
+            live: change.live.clone(),
+            planned: change.planned.clone(),
+            incarnation: change.incarnation.clone(),
+            owner: String::new(),
+        });
+    }
+    let parts = join_all(by_system.into_iter().map(|(system, operations)| async move {
+        let out: Mutex<Vec<OpDiagnostics>> = Mutex::default();
+        // A system that cannot be reached was reported by the refresh already.
+        if let Ok(client) = systems.get(system) {
+            client.check(cx, &operations, &out).await;
+        }
+        out.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }))
+    .await;
+    let mut found: Vec<Diagnostic> = Vec::new();
+    for verdict in parts.into_iter().flatten() {
+        match owners.get(&verdict.id) {
+            Some(owner) => found.extend(verdict.diagnostics.scoped(owner)),
+            None => found.extend(verdict.diagnostics),
+        }
+    }
+    let mut found: Diagnostics = found.into_iter().collect();
+    found.sort();
+    found
+}

@@ -1,0 +1,28 @@
+//! The IO shell around the core: loading, connecting, refreshing, checking, applying, recovering.
+//!
+//! A [`Session`] is one run in one environment. [`Session::plan`] reads and decides; [`Session::apply`] carries a
+//! plan out under the locks of its domains. What to do is decided in `datamesh_core::plan` alone.
+
+mod apply;
+mod applying;
+mod batch;
+mod check;
+pub mod codes;
+mod plan_file;
+mod planning;
+mod prior;
+mod recover;
+mod refresh;
+mod runtime;
+mod session;
+mod signals;
+mod systems;
+
+pub use apply::{ApplyReport, Failure};
+pub use applying::{Applied, ApplyError};
+pub use plan_file::{Asked, PLAN_FORMAT, PlanFile, PlanFileError};
+pub use planning::{PlanRequest, Planned};
+pub use recover::Settled;
+pub use runtime::{OsEntropy, Secrets, SystemClock};
+pub use session::{OpenError, Session, SessionOptions};
+pub use signals::watch_signals;

@@ -1,0 +1,356 @@
+//! Planning: state and systems are read without a lock, and the core decides.
+
+use super::plan_file::Asked;
+use super::recover::{self, Settled};
+use super::session::Session;
+use super::systems::Systems;
+use super::{check, codes, prior, refresh};
+use datamesh_core::graph::DesiredGraph;
+use datamesh_core::graph::recorded::Recorded;
+use datamesh_core::graph::resolve::resolve;
+use datamesh_core::graph::selector::AddressGlob;
+use datamesh_core::plan::{
+    self, DriftReport, Mode, Pending, Plan, PlanInput, PlanOptions, Prior, Scope, Snapshot, read_set,
+};
+use datamesh_provider::{Address, Diagnostic, Diagnostics, Event, SystemName};
+use datamesh_state::{Recovery, Shard, StateError};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a plan is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct PlanRequest {
+    pub asked: Asked,
+    /// A recorded snapshot instead of reading the systems.
+    pub snapshot: Option<Snapshot>,
+    /// Whether to ask the systems for their verdict.
+    pub check: bool,
+}
+
+/// A plan with everything it was made from.
+#[derive(Debug)]
+pub struct Planned {
+    pub plan: Plan,
+    pub diagnostics: Diagnostics,
+    pub snapshot: Snapshot,
+    pub desired: DesiredGraph,
+    pub asked: Asked,
+    pub(crate) systems: Systems,
+}
+
+impl Planned {
+    /// Identity of each system, as it was read.
+    pub(crate) fn identities(&self) -> BTreeMap<SystemName, String> {
+        self.snapshot.systems.iter().map(|s| (s.system.clone(), s.facts.identity.clone())).collect()
+    }
+}
+
+/// Everything a plan or a drift report is made from.
+struct Prepared {
+    desired: DesiredGraph,
+    prior: Prior,
+    options: PlanOptions,
+    snapshot: Snapshot,
+    systems: Systems,
+    diagnostics: Diagnostics,
+}
+
+impl Session {
+    /// Plans. Errors about manifests and systems are diagnostics; only a state that cannot be read is an error.
+    pub async fn plan(&self, request: &PlanRequest) -> Result<Planned, StateError> {
+        let mut prepared = self.prepare(request).await?;
+        self.cx().events.event(Event::Phase { name: "plan" });
+        let (mut plan, mut found) = self.decide(&prepared);
+        if request.check && request.snapshot.is_none() && plan.has_changes() {
+            self.cx().events.event(Event::Phase { name: "check" });
+            let verdict = check::check(&plan, &prepared.systems, self.cx()).await;
+            if verdict.has_errors() {
+                hold_back(&mut prepared.desired, verdict.iter());
+                (plan, found) = self.decide(&prepared);
+            }
+            found.extend(verdict);
+        }
+        let mut diagnostics = self.diagnostics.clone();
+        diagnostics.extend(prepared.diagnostics);
+        diagnostics.extend(found);
+        diagnostics.sort();
+        let Prepared { desired, snapshot, systems, .. } = prepared;
+        Ok(Planned { plan, diagnostics, snapshot, desired, asked: request.asked.clone(), systems })
+    }
+
+    /// Compares what was applied with what is live. Plans nothing.
+    pub async fn drift(&self, asked: &Asked) -> Result<(DriftReport, Diagnostics), StateError> {
+        let request = PlanRequest { asked: asked.clone(), snapshot: None, check: false };
+        let prepared = self.prepare(&request).await?;
+        let (report, found) = plan::drift_report(&self.input(&prepared));
+        let mut diagnostics = self.diagnostics.clone();
+        diagnostics.extend(prepared.diagnostics);
+        diagnostics.extend(found);
+        diagnostics.sort();
+        Ok((report, diagnostics))
+    }
+
+    fn decide(&self, prepared: &Prepared) -> (Plan, Diagnostics) {
+        plan::plan(&self.input(prepared))
+    }
+
+    fn input<'a>(&'a self, prepared: &'a Prepared) -> PlanInput<'a> {
+        PlanInput {
+            types: &self.types,
+            desired: &prepared.desired,
+            prior: &prepared.prior,
+            live: &prepared.snapshot,
+            options: &prepared.options,
+            environment: &self.environment.name,
+            inputs_digest: &self.inputs_digest,
+        }
+    }
+
+    async fn prepare(&self, request: &PlanRequest) -> Result<Prepared, StateError> {
+        let mut diagnostics = Diagnostics::default();
+        let mut shards = self.shards().await?;
+        self.cx().events.event(Event::Phase { name: "resolve" });
+        let mut recorded = Recorded::default();
+        for (address, record) in shards.values().flat_map(|shard| &shard.resources) {
+            recorded.insert(address.clone(), record.object.clone(), &record.attributes);
+        }
+        let (mut desired, found) = resolve(&self.load, &self.environment, &recorded);
+        diagnostics.extend(found);
+        self.recorded_but_unread(&shards, &mut diagnostics);
+
+        self.cx().events.event(Event::Phase { name: "refresh" });
+        let mut needed: BTreeSet<SystemName> =
+            desired.resources.values().map(|resource| resource.object.system.clone()).collect();
+        needed.extend(shards.values().flat_map(|shard| shard.resources.values().map(|r| r.system.clone())));
+        needed.extend(shards.values().flat_map(|shard| shard.pending.values().map(|i| i.system.clone())));
+        let systems = match &request.snapshot {
+            Some(_) => Systems::default(),
+            None => self.connect(&needed).await,
+        };
+        let before = diagnostics.len();
+        let pending = self.judge_pending(&mut shards, &systems, request, &mut diagnostics).await?;
+        hold_back(&mut desired, diagnostics.iter().skip(before));
+        let mut prior = match prior::prior(shards.values(), &self.types) {
+            Ok(prior) => prior,
+            Err(error) => {
+                let detail = format!("{error}.");
+                let help = "The state was written by another version, or edited by hand.";
+                diagnostics.push(Diagnostic::error(codes::MIXED, detail).help(help));
+                Prior::default()
+            }
+        };
+        prior.pending = pending;
+        let options = self.options_of(&request.asked, &desired, &prior, &mut diagnostics);
+        let snapshot = match &request.snapshot {
+            Some(snapshot) => snapshot.clone(),
+            None => refresh::refresh(&systems, &read_set(&desired, &prior, &options), self.cx()).await,
+        };
+        Ok(Prepared { desired, prior, options, snapshot, systems, diagnostics })
+    }
+
+    pub(crate) async fn shards(&self) -> Result<BTreeMap<String, Shard>, StateError> {
+        let found = self.store.load(&self.environment.name).await?;
+        Ok(found.shards.into_iter().map(|(domain, found)| (domain, found.shard)).collect())
+    }
+
+    pub(crate) async fn connect(&self, needed: &BTreeSet<SystemName>) -> Systems {
+        let providers = self.options.providers;
+        Systems::connect(providers, &self.environment.systems, needed, &self.options.root, self.cx()).await
+    }
+
+    /// A file the state knows manifests of, and that is there but was not read, must not pass in silence.
+    fn recorded_but_unread(&self, shards: &BTreeMap<String, Shard>, diagnostics: &mut Diagnostics) {
+        let recorded: BTreeSet<&str> =
+            shards.values().flat_map(|s| s.resources.values().filter_map(|r| r.source.as_deref())).collect();
+        for skipped in self.load.skipped.iter().filter(|skipped| recorded.contains(skipped.path.as_str())) {
+            let detail = format!(
+                "{} declared resources when it was last applied; now it {}. What it declared is kept as it is.",
+                skipped.path,
+                skipped.reason.words()
+            );
+            let help =
+                "Mend the file, or remove it and say with a Removed document what becomes of its resources.";
+            diagnostics.push(Diagnostic::error(codes::RECORDED_UNREAD, detail).help(help));
+        }
+    }
+
+    /// Pending operations: those under a held lock are somebody's work, the others are judged in memory.
+    async fn judge_pending(
+        &self,
+        shards: &mut BTreeMap<String, Shard>,
+        systems: &Systems,
+        request: &PlanRequest,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Vec<Pending>, StateError> {
+        let mut pending = Vec::new();
+        for (domain, shard) in shards.iter_mut().filter(|(_, shard)| !shard.pending.is_empty()) {
+            let holder = self.store.holder(&self.environment.name, domain).await?;
+            if let Some(holder) = holder {
+                let holder = Some(holder.to_string());
+                let busy = shard.pending.values().map(|intent| intent.address.clone());
+                pending.extend(busy.map(|address| Pending { address, holder: holder.clone() }));
+                continue;
+            }
+            pending
+                .extend(shard.pending.values().map(|i| Pending { address: i.address.clone(), holder: None }));
+            diagnostics.push(interrupted(domain, shard));
+            if request.snapshot.is_some() {
+                continue;
+            }
+            let place = domain.clone();
+            let settled = recover::recover(shard, systems, &self.types, self.cx(), false)
+                .await
+                .map_err(|source| StateError::Invalid { place, source })?;
+            diagnostics.extend(settled.iter().filter_map(unsettled));
+        }
+        Ok(pending)
+    }
+
+    /// Flags become sets of addresses; a selector that matches nothing is an error.
+    fn options_of(
+        &self,
+        asked: &Asked,
+        desired: &DesiredGraph,
+        prior: &Prior,
+        diagnostics: &mut Diagnostics,
+    ) -> PlanOptions {
+        let known: BTreeSet<&Address> = desired.resources.keys().chain(prior.resources.keys()).collect();
+        let mut select = |flag: &str, texts: &[String]| selected(flag, texts, &known, diagnostics);
+        let targets = select("--target", &asked.targets);
+        let adopt = select("--adopt", &asked.adopt);
+        let allow_destroy = select("--allow-destroy", &asked.allow_destroy);
+        let narrowed = !asked.targets.is_empty() || !asked.paths.is_empty();
+        let only = narrowed.then(|| {
+            let mut only = targets;
+            only.extend(below_paths(&asked.paths, desired, prior, diagnostics));
+            with_dependencies(only, desired, asked.destroy)
+        });
+        PlanOptions {
+            mode: if asked.destroy { Mode::Destroy } else { Mode::Converge },
+            scope: Scope { only },
+            adopt,
+            allow_destroy,
+            on_remove: Some(self.environment.on_remove),
+            protected: self.environment.protected,
+        }
+    }
+}
+
+/// Nothing is planned for the owners these errors are about.
+fn hold_back<'a>(desired: &mut DesiredGraph, found: impl Iterator<Item = &'a Diagnostic>) {
+    for error in found.filter(|diagnostic| diagnostic.is_error()) {
+        if let Some(owner) = &error.scope {
+            let why = format!("{} [{}]", error.code.summary, error.code.id);
+            desired.held_back.entry(owner.clone()).or_insert(why);
+        }
+    }
+}
+
+fn interrupted(domain: &str, shard: &Shard) -> Diagnostic {
+    let names: BTreeSet<String> = shard.pending.values().map(|intent| intent.address.to_string()).collect();
+    let detail = format!(
+        "An earlier apply in domain {domain} was interrupted before it stored the outcome of {} operation(s): {}.",
+        shard.pending.len(),
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    );
+    Diagnostic::warning(plan::codes::INTERRUPTED, detail)
+        .help("The next apply finds out what became of them before it does anything else.")
+}
+
+/// What a person has to decide about an interrupted operation.
+pub(crate) fn unsettled(settled: &Settled) -> Option<Diagnostic> {
+    let Settled { address, step, verdict, .. } = settled;
+    let (detail, help) = match verdict {
+        Ok(Recovery::Conflict { differs, .. }) => (
+            format!(
+                "An interrupted apply may have created {address}, but what is there differs from what was planned in \
+                 {}. It may be somebody else's.",
+                differs.join(", ")
+            ),
+            "Look at the live object. To take it over, make it equal to the manifest; to start over, remove it.",
+        ),
+        Err(why) => (
+            format!("What became of `{step}` of {address} is not known: {why}."),
+            "Make the system reachable and run this again.",
+        ),
+        Ok(_) => return None,
+    };
+    Some(Diagnostic::error(codes::UNSETTLED, detail).help(help).scoped(address.owner()))
+}
+
+fn selected(
+    flag: &str,
+    texts: &[String],
+    known: &BTreeSet<&Address>,
+    diagnostics: &mut Diagnostics,
+) -> BTreeSet<Address> {
+    let mut all = BTreeSet::new();
+    for text in texts {
+        let found: Vec<Address> = match AddressGlob::parse(text) {
+            Ok(glob) => known.iter().filter(|address| glob.matches(address)).map(|a| (*a).clone()).collect(),
+            Err(error) => {
+                diagnostics.push(Diagnostic::error(codes::NO_MATCH, format!("{flag}: {error}.")));
+                continue;
+            }
+        };
+        if found.is_empty() {
+            let detail = format!("{flag} {text} matches no declared and no recorded resource.");
+            let help = "`datamesh state list` and `datamesh graph` show the addresses.";
+            diagnostics.push(Diagnostic::error(codes::NO_MATCH, detail).help(help));
+        }
+        all.extend(found);
+    }
+    all
+}
+
+fn below_paths(
+    paths: &[String],
+    desired: &DesiredGraph,
+    prior: &Prior,
+    diagnostics: &mut Diagnostics,
+) -> BTreeSet<Address> {
+    let sources: Vec<(&Address, &str)> = desired
+        .resources
+        .iter()
+        .map(|(address, resource)| (address, resource.source_path.as_str()))
+        .chain(prior.resources.iter().map(|(address, record)| (address, record.source_path.as_str())))
+        .collect();
+    let mut all = BTreeSet::new();
+    for path in paths {
+        let wanted = path.trim_end_matches('/').trim_start_matches("./");
+        let below = |source: &str| {
+            wanted == "."
+                || wanted.is_empty()
+                || source == wanted
+                || source.strip_prefix(wanted).is_some_and(|r| r.starts_with('/'))
+        };
+        let found: Vec<&Address> = sources.iter().filter(|(_, s)| below(s)).map(|(a, _)| *a).collect();
+        if found.is_empty() {
+            let detail = format!("No resource is declared or was last applied from {path}.");
+            diagnostics.push(
+                Diagnostic::error(codes::NO_MATCH, detail).help("Paths are relative to the mesh root."),
+            );
+        }
+        all.extend(found.into_iter().cloned());
+    }
+    all
+}
+
+/// What is planned needs what it depends on; what is destroyed does not.
+fn with_dependencies(
+    mut only: BTreeSet<Address>,
+    desired: &DesiredGraph,
+    destroy: bool,
+) -> BTreeSet<Address> {
+    if destroy {
+        return only;
+    }
+    let mut open: Vec<Address> = only.iter().cloned().collect();
+    while let Some(address) = open.pop() {
+        for target in desired.resources.get(&address).into_iter().flat_map(|r| &r.depends_on) {
+            if only.insert(target.clone()) {
+                open.push(target.clone());
+            }
+        }
+    }
+    only
+}

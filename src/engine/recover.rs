@@ -1,0 +1,137 @@
+//! Recovery: what became of operations that an interrupted apply left without an outcome.
+//!
+//! The verdict compares only what the intent names. Only a lock holder writes it; a plan judges in memory.
+
+use super::refresh::in_words;
+use super::systems::Systems;
+use datamesh_core::plan::Types;
+use datamesh_provider::{
+    Address, Attributes, Context, Event, LiveObject, OpAction, OperationId, ReadRequest, ReadResult,
+    SystemName, TypeName,
+};
+use datamesh_state::{Intent, Recovery, Shard, ShardError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What was found out about one operation.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    pub address: Address,
+    pub action: OpAction,
+    pub step: String,
+    /// `Err`: the system could not be asked, in words.
+    pub verdict: Result<Recovery, String>,
+}
+
+/// How often a system is asked while it may still show a write.
+const POLL: Duration = Duration::from_secs(1);
+
+type Answers = BTreeMap<OperationId, Result<Option<LiveObject>, String>>;
+
+/// Judges every pending operation of a shard, and applies the verdicts to it in memory.
+///
+/// With `wait`, an object whose creation is pending is believed absent only after the provider's `settle` bound.
+pub(crate) async fn recover(
+    shard: &mut Shard,
+    systems: &Systems,
+    types: &Types,
+    cx: &Context,
+    wait: bool,
+) -> Result<Vec<Settled>, ShardError> {
+    let pending: Vec<(OperationId, Intent)> = shard.pending.clone().into_iter().collect();
+    if pending.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut answers = ask(&pending, systems, cx).await;
+    if wait {
+        wait_for_creations(&pending, &mut answers, systems, cx).await;
+    }
+    let mut settled = Vec::with_capacity(pending.len());
+    for (id, intent) in pending {
+        let managed = |live: &LiveObject, like: &Attributes| managed(types, &intent.ty, live, like);
+        let answer = answers.remove(&id).unwrap_or_else(|| Err("it was not answered".to_owned()));
+        let verdict = answer.map(|live| datamesh_state::recover(&intent, live.as_ref(), &managed));
+        if let Ok(verdict) = &verdict {
+            shard.apply_recovery(&id, verdict, &managed)?;
+        }
+        settled.push(Settled { address: intent.address, action: intent.action, step: intent.step, verdict });
+    }
+    Ok(settled)
+}
+
+fn managed(types: &Types, ty: &TypeName, live: &LiveObject, like: &Attributes) -> Attributes {
+    types
+        .get(ty)
+        .and_then(|ty| ty.managed(&live.attributes, like).ok())
+        .unwrap_or_else(|| live.attributes.clone())
+}
+
+async fn ask(pending: &[(OperationId, Intent)], systems: &Systems, cx: &Context) -> Answers {
+    let mut by_system: BTreeMap<&SystemName, Vec<&(OperationId, Intent)>> = BTreeMap::new();
+    for entry in pending {
+        by_system.entry(&entry.1.system).or_default().push(entry);
+    }
+    let mut answers = Answers::new();
+    for (system, entries) in by_system {
+        let client = match systems.get(system) {
+            Ok(client) => client,
+            Err(error) => {
+                answers.extend(entries.iter().map(|(id, _)| (id.clone(), Err(in_words(&error)))));
+                continue;
+            }
+        };
+        let requests: Vec<ReadRequest> = entries.iter().map(|(_, intent)| request(intent)).collect();
+        let out: Mutex<Vec<ReadResult>> = Mutex::default();
+        client.read(cx, &requests, &out).await;
+        let out = out.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut found: BTreeMap<_, _> = out.into_iter().map(|r| ((r.ty, r.id), r.result)).collect();
+        for (id, intent) in entries {
+            let result = found.remove(&(intent.ty.clone(), intent.object.clone()));
+            let answer = result.map(|result| result.map_err(|error| in_words(&error)));
+            answers.insert(id.clone(), answer.unwrap_or_else(|| Err("it was not answered".to_owned())));
+        }
+    }
+    answers
+}
+
+fn request(intent: &Intent) -> ReadRequest {
+    ReadRequest {
+        ty: intent.ty.clone(),
+        id: intent.object.clone(),
+        managed: intent.planned.iter().chain(&intent.before).cloned().collect(),
+        want_incarnation: true,
+    }
+}
+
+/// A creation that was acknowledged late shows late: asks again until the bound is over.
+async fn wait_for_creations(
+    pending: &[(OperationId, Intent)],
+    answers: &mut Answers,
+    systems: &Systems,
+    cx: &Context,
+) {
+    let start = cx.clock.monotonic();
+    loop {
+        let waited = cx.clock.monotonic().saturating_sub(start);
+        let open: Vec<(OperationId, Intent)> = pending
+            .iter()
+            .filter(|(id, intent)| {
+                let bound = systems.get(&intent.system).map_or(Duration::ZERO, |client| client.settle());
+                intent.action == OpAction::Create
+                    && matches!(answers.get(id), Some(Ok(None)))
+                    && waited < bound
+            })
+            .cloned()
+            .collect();
+        if open.is_empty() {
+            return;
+        }
+        let what = format!("{} creations an interrupted apply may have left to become visible", open.len());
+        cx.events.event(Event::Waiting { what, for_how_long: waited });
+        if !cx.pause(POLL).await {
+            return;
+        }
+        answers.extend(ask(&open, systems, cx).await);
+    }
+}

@@ -1,0 +1,133 @@
+//! Refresh: reading the live systems in bulk, all side by side.
+
+use super::systems::Systems;
+use datamesh_core::plan::{Reading, Snapshot, SnapshotEntry, SystemFacts};
+use datamesh_provider::{
+    Context, Event, Facts, Provider, ProviderError, ReadRequest, ReadResult, Sink, SystemName,
+};
+use futures::future::join_all;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Reads everything asked for. What cannot be read is an `Unreadable` entry; the rest goes on.
+pub async fn refresh(
+    systems: &Systems,
+    want: &BTreeMap<SystemName, Vec<ReadRequest>>,
+    cx: &Context,
+) -> Snapshot {
+    let parts =
+        join_all(want.iter().map(|(system, requests)| one_system(systems, system, requests, cx))).await;
+    let mut snapshot = Snapshot::default();
+    for (facts, objects) in parts {
+        snapshot.systems.extend(facts);
+        snapshot.objects.extend(objects);
+    }
+    snapshot.sort();
+    snapshot
+}
+
+async fn one_system(
+    systems: &Systems,
+    system: &SystemName,
+    requests: &[ReadRequest],
+    cx: &Context,
+) -> (Option<SystemFacts>, Vec<SnapshotEntry>) {
+    let start = cx.clock.monotonic();
+    cx.events.event(Event::RefreshStart { system: system.clone(), objects: requests.len() });
+    let read = async {
+        let client = systems.get(system)?;
+        let facts = client.facts(cx).await?;
+        Ok::<_, ProviderError>((facts, read_all(client.as_ref(), system, requests, cx).await))
+    };
+    match read.await {
+        Ok((facts, answers)) => {
+            let took = cx.clock.monotonic().saturating_sub(start);
+            cx.events.event(Event::RefreshComplete { system: system.clone(), objects: requests.len(), took });
+            (Some(system_facts(system, facts)), entries(system, requests, answers))
+        }
+        Err(error) => {
+            let why = in_words(&error);
+            cx.events.event(Event::RefreshFailed { system: system.clone(), error });
+            let unreadable =
+                requests.iter().map(|request| entry(system, request, Reading::Unreadable(why.clone())));
+            (None, unreadable.collect())
+        }
+    }
+}
+
+fn system_facts(system: &SystemName, facts: Facts) -> SystemFacts {
+    SystemFacts { system: system.clone(), facts }
+}
+
+/// What went wrong, with the hint, in one text.
+pub fn in_words(error: &ProviderError) -> String {
+    match &error.hint {
+        Some(hint) => format!("{error} ({hint})"),
+        None => error.to_string(),
+    }
+}
+
+/// Collects answers and says how far the reading is, at most a few times a second.
+struct Collect<'a> {
+    answers: Mutex<(Vec<ReadResult>, Duration)>,
+    system: &'a SystemName,
+    cx: &'a Context,
+}
+
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+impl Sink<ReadResult> for Collect<'_> {
+    fn put(&self, item: ReadResult) {
+        let mut guard = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        guard.0.push(item);
+        let now = self.cx.clock.monotonic();
+        if now.saturating_sub(guard.1) >= PROGRESS_INTERVAL {
+            guard.1 = now;
+            let done = guard.0.len();
+            drop(guard);
+            self.cx.events.event(Event::RefreshProgress { system: self.system.clone(), done });
+        }
+    }
+}
+
+async fn read_all(
+    client: &dyn Provider,
+    system: &SystemName,
+    requests: &[ReadRequest],
+    cx: &Context,
+) -> Vec<ReadResult> {
+    let collect = Collect { answers: Mutex::default(), system, cx };
+    client.read(cx, requests, &collect).await;
+    collect.answers.into_inner().unwrap_or_else(PoisonError::into_inner).0
+}
+
+/// One entry a request: a provider that forgot one, or answered one twice, does not get it past us.
+fn entries(system: &SystemName, requests: &[ReadRequest], answers: Vec<ReadResult>) -> Vec<SnapshotEntry> {
+    let mut by_object: BTreeMap<_, Vec<Result<_, ProviderError>>> = BTreeMap::new();
+    for answer in answers {
+        by_object.entry((answer.ty, answer.id)).or_default().push(answer.result);
+    }
+    requests
+        .iter()
+        .map(|request| {
+            let mut found = by_object.remove(&(request.ty.clone(), request.id.clone())).unwrap_or_default();
+            let reading = match (found.len(), found.pop()) {
+                (1, Some(Ok(Some(object)))) => Reading::Present(object),
+                (1, Some(Ok(None))) => Reading::Absent,
+                (1, Some(Err(error))) => Reading::Unreadable(in_words(&error)),
+                (0, _) => {
+                    Reading::Unreadable(format!("{system} gave no answer for it (a bug of its provider)"))
+                }
+                _ => Reading::Unreadable(format!(
+                    "{system} answered more than once for it (a bug of its provider)"
+                )),
+            };
+            entry(system, request, reading)
+        })
+        .collect()
+}
+
+fn entry(system: &SystemName, request: &ReadRequest, reading: Reading) -> SnapshotEntry {
+    SnapshotEntry { system: system.clone(), ty: request.ty.clone(), id: request.id.clone(), reading }
+}

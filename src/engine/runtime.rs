@@ -1,0 +1,88 @@
+//! The real world behind the plain traits: clocks, entropy, secrets.
+
+use datamesh_provider::{BoxFuture, Clock, Entropy, SecretError, SecretResolver};
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The machine's clocks.
+#[derive(Debug)]
+pub struct SystemClock {
+    start: Instant,
+}
+
+impl SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where Context.clock comes from")]
+    pub fn new() -> Self {
+        Self { start: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where Context.clock comes from")]
+impl Clock for SystemClock {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn sleep(&self, time: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(time))
+    }
+}
+
+/// The operating system's random numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        if let Err(error) = getrandom::fill(bytes) {
+            // Without randomness there are no safe write ids and no safe lock nonces: nothing can go on.
+            std::panic::panic_any(format!("the operating system gives no random numbers: {error}"));
+        }
+    }
+}
+
+/// Resolves `${env:…}` and `${file:…}` of the Mesh document.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    root: PathBuf,
+}
+
+impl Secrets {
+    /// Relative paths are relative to the mesh root.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+}
+
+impl SecretResolver for Secrets {
+    fn env(&self, name: &str) -> Result<String, SecretError> {
+        std::env::var(name).map_err(|_| SecretError::NoVariable { name: name.to_owned() })
+    }
+
+    fn file(&self, path: &str) -> Result<String, SecretError> {
+        let asked = Path::new(path);
+        let fails = |why: String| SecretError::NoFile { path: path.to_owned(), why };
+        if asked.is_relative() && asked.components().any(|part| part == Component::ParentDir) {
+            return Err(fails("a relative path may not have `..`".to_owned()));
+        }
+        let mut text =
+            std::fs::read_to_string(self.root.join(asked)).map_err(|error| fails(error.to_string()))?;
+        if text.ends_with('\n') {
+            text.pop();
+            if text.ends_with('\r') {
+                text.pop();
+            }
+        }
+        Ok(text)
+    }
+}

@@ -1,0 +1,138 @@
+//! One run in one environment: from manifests to a plan, and from a plan to a changed world.
+
+use super::codes;
+use crate::providers::Providers;
+use crate::source;
+use datamesh_core::graph::environment::{ResolvedEnvironment, environment};
+use datamesh_core::manifest::Load;
+use datamesh_core::manifest::model::StateBackend;
+use datamesh_core::plan::Types;
+use datamesh_provider::{Context, Diagnostic, Diagnostics, Event, Sources};
+use datamesh_state::{LocalStore, StateStore};
+use std::path::{Path, PathBuf};
+
+/// How a session is opened.
+#[derive(Debug)]
+pub struct SessionOptions {
+    pub root: PathBuf,
+    pub environment: Option<String>,
+    pub providers: Providers,
+    pub context: Context,
+    /// Who runs this, for locks and records.
+    pub who: String,
+    pub host: String,
+}
+
+/// Why there is no session. Everything that was found is in the diagnostics.
+#[derive(Debug)]
+pub struct OpenError {
+    pub diagnostics: Diagnostics,
+    pub sources: Sources,
+}
+
+/// Manifests loaded, environment chosen, state at hand.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) options: SessionOptions,
+    pub(crate) types: Types,
+    pub(crate) load: Load,
+    pub(crate) environment: ResolvedEnvironment,
+    pub(crate) store: StateStore,
+    /// Whose state it is: the name of the mesh. Not the root commit, which a shallow clone in CI cannot tell.
+    pub(crate) repository: String,
+    /// Digest of every manifest that was read.
+    pub(crate) inputs_digest: String,
+    /// What loading and choosing found.
+    pub(crate) diagnostics: Diagnostics,
+}
+
+impl Session {
+    /// Loads the manifests and chooses the environment.
+    pub fn open(options: SessionOptions) -> Result<Self, Box<OpenError>> {
+        options.context.events.event(Event::Phase { name: "load" });
+        let source::Loaded { load, .. } = source::load(&options.root);
+        let mut diagnostics = load.diagnostics.clone();
+        let fail = |diagnostics: Diagnostics, load: Load| {
+            Err(Box::new(OpenError { diagnostics, sources: load.sources }))
+        };
+        let Some(mesh) = load.mesh().filter(|_| !load.stopped) else { return fail(diagnostics, load) };
+        let root = options.root.to_string_lossy().replace('\\', "/");
+        let (environment, found) = environment(mesh, options.environment.as_deref(), &root);
+        let mut broken = found.has_errors();
+        diagnostics.extend(found);
+        let Some(environment) = environment else { return fail(diagnostics, load) };
+        let found = system_settings(&environment, options.providers);
+        broken |= found.has_errors();
+        diagnostics.extend(found);
+        let store = match open_store(&environment, &options.root) {
+            Ok(store) if !broken => store,
+            Ok(_) => return fail(diagnostics, load),
+            Err(diagnostic) => {
+                diagnostics.push(*diagnostic);
+                return fail(diagnostics, load);
+            }
+        };
+        let repository = mesh.metadata.name.value.clone();
+        let types = options.providers.types();
+        let inputs_digest = load.inputs_digest();
+        Ok(Self { types, environment, store, repository, inputs_digest, diagnostics, options, load })
+    }
+
+    pub fn sources(&self) -> &Sources {
+        &self.load.sources
+    }
+
+    pub fn load(&self) -> &Load {
+        &self.load
+    }
+
+    pub fn environment(&self) -> &ResolvedEnvironment {
+        &self.environment
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.options.root
+    }
+
+    pub fn types(&self) -> &Types {
+        &self.types
+    }
+
+    pub fn store(&self) -> &StateStore {
+        &self.store
+    }
+
+    pub fn diagnostics(&self) -> &Diagnostics {
+        &self.diagnostics
+    }
+
+    pub(crate) fn cx(&self) -> &Context {
+        &self.options.context
+    }
+}
+
+/// Each provider's verdict on its settings.
+fn system_settings(environment: &ResolvedEnvironment, providers: Providers) -> Diagnostics {
+    let mut found = Diagnostics::default();
+    for (system, settings) in &environment.systems {
+        if let Some(def) = providers.get(&system.kind) {
+            found.extend((def.validate_config)(settings));
+        }
+    }
+    found
+}
+
+fn open_store(environment: &ResolvedEnvironment, root: &Path) -> Result<StateStore, Box<Diagnostic>> {
+    let settings = &environment.state;
+    match settings.backend.value {
+        StateBackend::Local => {
+            let folder = settings.path.as_ref().map_or(".datamesh/state", |path| path.value.as_str());
+            Ok(StateStore::over(LocalStore::new(root.join(folder))))
+        }
+        StateBackend::S3 => Err(Box::new(
+            Diagnostic::error(codes::BACKEND, "The state backend `s3` is not supported by this version.")
+                .on(&settings.backend, "this backend")
+                .help("Use `backend: local` with a `path` on storage that every applier shares."),
+        )),
+    }
+}
