@@ -1,4 +1,4 @@
-#[test]
-fn x() {
-    println!("{}", env!("CARGO_BIN_EXE_datamesh-fake"));
-}
+//! Tests of the program as a whole that need no server.
+
+mod load;
+mod manifests;
