@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Reads everything asked for. What cannot be read is an `Unreadable` entry; the rest goes on.
-pub async fn refresh(
+pub(crate) async fn refresh(
     systems: &Systems,
     want: &BTreeMap<SystemName, Vec<ReadRequest>>,
     cx: &Context,
@@ -61,7 +61,7 @@ fn system_facts(system: &SystemName, facts: Facts) -> SystemFacts {
 }
 
 /// What went wrong, with the hint, in one text.
-pub fn in_words(error: &ProviderError) -> String {
+pub(crate) fn in_words(error: &ProviderError) -> String {
     match &error.hint {
         Some(hint) => format!("{error} ({hint})"),
         None => error.to_string(),

@@ -43,10 +43,13 @@ impl Clock for SystemClock {
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
+    #[expect(
+        clippy::panic,
+        reason = "without randomness there are no safe write ids and lock nonces: nothing can go on"
+    )]
     fn fill(&self, bytes: &mut [u8]) {
         if let Err(error) = getrandom::fill(bytes) {
-            // Without randomness there are no safe write ids and no safe lock nonces: nothing can go on.
-            std::panic::panic_any(format!("the operating system gives no random numbers: {error}"));
+            panic!("the operating system gives no random numbers: {error}");
         }
     }
 }

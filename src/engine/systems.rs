@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 /// Clients by system. A system that could not be connected keeps its error, which becomes the answer to each read.
 #[derive(Debug, Default)]
-pub struct Systems {
+pub(crate) struct Systems {
     clients: BTreeMap<SystemName, Result<Arc<dyn Provider>, ProviderError>>,
 }
 
 impl Systems {
     /// Builds the clients of the systems that are needed, side by side.
-    pub async fn connect(
+    pub(crate) async fn connect(
         providers: Providers,
         settings: &BTreeMap<SystemName, Located>,
         needed: &BTreeSet<SystemName>,
@@ -40,7 +40,7 @@ impl Systems {
         Self { clients: join_all(connect).await.into_iter().collect() }
     }
 
-    pub fn get(&self, system: &SystemName) -> Result<&Arc<dyn Provider>, ProviderError> {
+    pub(crate) fn get(&self, system: &SystemName) -> Result<&Arc<dyn Provider>, ProviderError> {
         match self.clients.get(system) {
             Some(Ok(client)) => Ok(client),
             Some(Err(error)) => Err(error.clone()),
