@@ -17,7 +17,7 @@
     )
 )]
 
-mod codes;
+pub mod codes;
 mod config;
 mod ident;
 mod location;

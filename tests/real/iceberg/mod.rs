@@ -448,3 +448,20 @@ async fn a_sql_table_of_pyiceberg_is_adopted() {
         adopted_from_pyiceberg(&catalog, &properties).await;
     }
 }
+
+#[tokio::test]
+async fn a_table_of_format_version_3_is_one_for_pyiceberg_too() {
+    let planned = json!({"fields": [{"name": "at", "type": "timestamptz_ns"}], "format_version": 3});
+    let folder = tempfile::tempdir().expect("a folder");
+    let (catalog, properties) = sql(folder.path(), "file://").await;
+    for (catalog, properties) in [(catalog, properties), (Catalog::rest("v3").await, rest_witness())] {
+        let id = catalog.id("t");
+        catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
+        let live = catalog.made(TABLE, &id, planned.clone()).await;
+        assert_eq!(live.attributes["format_version"], json!(3));
+        let seen = witness(&properties, &id, "show");
+        assert_eq!((&seen["version"], &seen["columns"][0][1]), (&json!(3), &json!("timestamptz_ns")));
+        assert_eq!(catalog.delete(TABLE, &id).await, Outcome::Deleted);
+        assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
+    }
+}

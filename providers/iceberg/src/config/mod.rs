@@ -12,7 +12,7 @@
 //!     insecure: false
 //! ```
 
-use crate::codes::SETTINGS;
+use crate::codes::{INSECURE, SETTINGS, UNKNOWN_SETTING};
 use crate::location;
 use datamesh_provider::{Diagnostic, Diagnostics, Located, SecretText};
 use serde_json::{Map, Value, json};
@@ -134,7 +134,9 @@ impl<'a> Reader<'a> {
                 Some(near) => format!("Did you mean `{near}`?"),
                 None => format!("The keys here are {}.", list(known)),
             };
-            self.wrong(&at, format!("`{key}` is no setting of this kind of catalog."), &help);
+            let detail = format!("`{key}` is no setting of this kind of catalog.");
+            let place = self.located.spans.at(&at);
+            self.found.push(Diagnostic::error(UNKNOWN_SETTING, detail).at(place, "unknown key").help(help));
         }
     }
 
@@ -273,7 +275,7 @@ impl<'a> Reader<'a> {
                 "Table metadata and credentials travel in plain `http`, readable for everybody on the way.";
             let place = self.located.spans.at(path);
             self.found.push(
-                Diagnostic::warning(SETTINGS, detail)
+                Diagnostic::warning(INSECURE, detail)
                     .at(place, "not encrypted")
                     .help("Use an `https` URL, and `tls.ca_file` where the certificate is your own."),
             );

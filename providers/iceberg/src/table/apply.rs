@@ -28,7 +28,7 @@ pub(crate) fn check(places: &Places, op: &Operation) -> Diagnostics {
         && let Some(Err(why)) = location.map(|text| places.allowed(text))
     {
         let help =
-            "declare a location under the environment's warehouse, or map this one there under `endpoints`";
+            "Declare a location under the environment's warehouse, or map this one there under `endpoints`.";
         out.push(Diagnostic::error(codes::LOCATION, format!("{why}.")).help(help));
     }
     out

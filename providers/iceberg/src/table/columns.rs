@@ -81,7 +81,7 @@ impl<'a> Columns<'a> {
                  case could not read the table.",
                 twin.name
             );
-            let help = format!("write the name as it is in the table, `{}`", twin.name);
+            let help = format!("Write the name as it is in the table, `{}`.", twin.name);
             return self.forbid(path, "would be added", detail, help);
         }
         if desired.required {
@@ -90,7 +90,7 @@ impl<'a> Columns<'a> {
                  for it."
             );
             let help = format!(
-                "declare `{name}` without `required`, or publish a new major version of the product with its own table"
+                "Declare `{name}` without `required`, or publish a new major version of the product with its own table."
             );
             return self.forbid(path, "would be added", detail, help);
         }
@@ -110,8 +110,8 @@ impl<'a> Columns<'a> {
              renaming) a column is not supported by this version."
         );
         let help = format!(
-            "declare `{name}` again; or drop it with an engine (`ALTER TABLE … DROP COLUMN {name}`), and the next \
-             plan finds nothing to do"
+            "Declare `{name}` again; or drop it with an engine (`ALTER TABLE … DROP COLUMN {name}`), and the next \
+             plan finds nothing to do."
         );
         self.forbid(parent, "no longer declared here", detail, help);
     }
@@ -136,7 +136,7 @@ impl<'a> Columns<'a> {
                                   supported by this version."
             );
             let help = format!(
-                "write `required: true`, or loosen it with an engine (`ALTER TABLE … ALTER COLUMN {name} DROP NOT NULL`)"
+                "Write `required: true`, or loosen it with an engine (`ALTER TABLE … ALTER COLUMN {name} DROP NOT NULL`)."
             );
             self.forbid(path, "optional here", detail, help);
         } else {
@@ -145,7 +145,7 @@ impl<'a> Columns<'a> {
                  hold nulls."
             );
             let help = format!(
-                "leave `{name}` optional, or publish a new major version of the product with its own table"
+                "Leave `{name}` optional, or publish a new major version of the product with its own table."
             );
             self.forbid(path, "required here", detail, help);
         }
@@ -209,8 +209,8 @@ impl<'a> Columns<'a> {
                  support that yet."
             );
             let help = format!(
-                "declare it as {live}, or widen it with an engine (`ALTER TABLE … ALTER COLUMN {name} TYPE …`), and \
-                 the next plan finds nothing to do"
+                "Declare it as {live}, or widen it with an engine (`ALTER TABLE … ALTER COLUMN {name} TYPE …`), and \
+                 the next plan finds nothing to do."
             );
             self.forbid(path, &label, detail, help);
         } else {
@@ -219,7 +219,7 @@ impl<'a> Columns<'a> {
                  files already written could not be read."
             );
             let help = format!(
-                "declare it as {live}, add a column of another name, or publish a new major version of the product"
+                "Declare it as {live}, add a column of another name, or publish a new major version of the product."
             );
             self.forbid(path, &label, detail, help);
         }

@@ -118,7 +118,7 @@ fn layout(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: &SpanMap, ou
         out.push(
             Diagnostic::error(codes::LAYOUT_CHANGE, detail)
                 .at(at.at(&[key]), format!("{live} in the table"))
-                .help(format!("declare it as it is in the table, or change it with an engine ({how}), and the next plan finds nothing to do")),
+                .help(format!("Declare it as it is in the table, or change it with an engine ({how}), and the next plan finds nothing to do.")),
         );
     };
     let names = |attrs: &Attrs| attrs.identifier_fields.clone().unwrap_or_default();
@@ -154,7 +154,7 @@ fn layout(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: &SpanMap, ou
         out.push(
             Diagnostic::error(codes::FORMAT_VERSION, detail)
                 .at(at.at(&["format_version"]), format!("{live} in the table"))
-                .help(format!("write `format_version: {live}` or leave the key out")),
+                .help(format!("Write `format_version: {live}`, or leave the key out.")),
         );
     }
     if let (Some(live), Some(desired)) = (&live.location, &desired.location)
@@ -167,7 +167,7 @@ fn layout(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: &SpanMap, ou
         out.push(
             Diagnostic::error(codes::LOCATION_CHANGE, detail)
                 .at(at.at(&["location"]), format!("`{live}` in the catalog"))
-                .help("declare the present location or none; to move data, publish a new major version of the product"),
+                .help("Declare the present location or none; to move data, publish a new major version of the product."),
         );
     }
 }
@@ -206,7 +206,7 @@ fn create(desired: &Attrs, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
         diagnostics.push(
             Diagnostic::error(codes::COLUMN, detail)
                 .at(at.at(&["fields"]), "no columns here")
-                .help("declare at least one field in the product's schema"),
+                .help("Declare at least one field in the product's schema."),
         );
     }
     let mut changes = Vec::new();

@@ -32,7 +32,7 @@ pub(super) fn validate(attrs: &Attrs, at: &SpanMap) -> Diagnostics {
         out.push(
             Diagnostic::error(codes::FORMAT_VERSION, detail)
                 .at(at.at(&["format_version"]), "declared here")
-                .help("write `format_version: 2`, which every engine reads, or leave the key out"),
+                .help("Write `format_version: 2`, which every engine reads, or leave the key out."),
         );
     }
     out
@@ -48,19 +48,19 @@ fn columns(fields: &[Field], path: &[&str], version: u8, at: &SpanMap, out: &mut
             out.push(Diagnostic::error(codes::COLUMN, detail).at(at.at(&place), "declared here").help(help));
         };
         if field.name.is_empty() || field.name.contains(char::is_control) {
-            error(format!("{:?} is no name for a column.", field.name), "give the column a printable name");
+            error(format!("{:?} is no name for a column.", field.name), "Give the column a printable name.");
         }
         match seen.insert(field.name.to_lowercase(), &field.name) {
             Some(other) if other == field.name => error(
                 format!("The column `{other}` is declared twice."),
-                "remove one of the two, or give it another name",
+                "Remove one of the two, or give it another name.",
             ),
             Some(other) => error(
                 format!(
                     "The columns `{other}` and `{}` differ only in case; engines that fold case cannot tell them apart.",
                     field.name
                 ),
-                "give one of them another name",
+                "Give one of them another name.",
             ),
             None => {}
         }
@@ -90,21 +90,21 @@ fn type_problem(ty: &Type, version: u8) -> Option<(String, &'static str)> {
             bad.then(|| {
                 (
                     format!("is a decimal({precision},{scale})"),
-                    "the precision goes from 1 to 38, and the scale from 0 to the precision",
+                    "The precision goes from 1 to 38, and the scale from 0 to the precision.",
                 )
             })
         }
         Type::Primitive(Primitive::Other(text)) => Some((
             format!("has the type `{text}`, which this version does not know"),
-            "types are boolean, int, long, float, double, decimal(p,s), date, time, timestamp, timestamptz, \
-             string, uuid, fixed[n], binary, struct, list and map",
+            "Types are boolean, int, long, float, double, decimal(p,s), date, time, timestamp, timestamptz, \
+             string, uuid, fixed[n], binary, struct, list and map.",
         )),
         Type::Primitive(Primitive::TimestampNs | Primitive::TimestamptzNs) if version < 3 => Some((
             "has nanoseconds, which format version 2 does not have".to_owned(),
-            "use timestamp or timestamptz, which count microseconds, or `format_version: 3`",
+            "Use timestamp or timestamptz, which count microseconds, or `format_version: 3`.",
         )),
         Type::Struct(fields) if fields.is_empty() => {
-            Some(("is a struct without fields".to_owned(), "give the struct at least one field"))
+            Some(("is a struct without fields".to_owned(), "Give the struct at least one field."))
         }
         Type::Primitive(_) | Type::Struct(_) => None,
         Type::List { element, .. } => type_problem(element, version),
@@ -115,17 +115,17 @@ fn type_problem(ty: &Type, version: u8) -> Option<(String, &'static str)> {
 fn identifier(attrs: &Attrs, fields: &[Field], at: &SpanMap, out: &mut Diagnostics) {
     for name in attrs.identifier_fields.iter().flatten() {
         let (why, help) = match find(fields, name) {
-            None => ("is not a column of the table", "name a declared column"),
+            None => ("is not a column of the table", "Name a declared column."),
             Some(found) if !found.required => {
-                ("may be null, and a key must not be", "mark the column `required: true`")
+                ("may be null, and a key must not be", "Mark the column `required: true`.")
             }
             Some(found) => match &found.field.ty {
                 Type::Primitive(Primitive::Float | Primitive::Double) => (
                     "is a floating-point number, which has no exact equality",
-                    "use a decimal, an int or a long",
+                    "Use a decimal, an int or a long.",
                 ),
                 Type::Primitive(_) => continue,
-                _ => ("is a nested type", "use a column with a plain value"),
+                _ => ("is a nested type", "Use a column with a plain value."),
             },
         };
         out.push(
@@ -147,12 +147,12 @@ fn partitioning(attrs: &Attrs, fields: &[Field], at: &SpanMap, out: &mut Diagnos
         match find(fields, &field.source) {
             None => error(
                 format!("There is no column `{}` to partition by.", field.source),
-                "name a declared column; a field of a struct is written `struct.field`",
+                "Name a declared column; a field of a struct is written `struct.field`.",
             ),
             Some(found) if !field.transform.fits(&found.field.ty) => error(
                 format!("`{transform}` cannot be taken of `{}`, a {}.", field.source, found.field.ty),
-                "year, month and day take dates and timestamps, hour takes timestamps, truncate takes numbers, \
-                 strings and binaries, bucket everything but boolean and floating-point columns",
+                "Year, month and day take dates and timestamps, hour takes timestamps, truncate takes numbers, \
+                 strings and binaries, bucket everything but boolean and floating-point columns.",
             ),
             Some(_) => {}
         }
@@ -163,19 +163,19 @@ fn partitioning(attrs: &Attrs, fields: &[Field], at: &SpanMap, out: &mut Diagnos
                     "The partition field `{}` has the name of a column, but is not that column itself.",
                     field.name
                 ),
-                "give the partition field another name",
+                "Give the partition field another name.",
             );
         }
         if !names.insert(&field.name) {
             error(
                 format!("Two partition fields are named `{}`.", field.name),
-                "give one of them another name",
+                "Give one of them another name.",
             );
         }
         if !sources.insert((&field.source, transform.clone())) {
             error(
                 format!("`{}` is partitioned by {transform} twice.", field.source),
-                "remove one of the two",
+                "Remove one of the two.",
             );
         }
     }
@@ -193,7 +193,7 @@ fn sorting(attrs: &Attrs, fields: &[Field], at: &SpanMap, out: &mut Diagnostics)
         out.push(
             Diagnostic::error(codes::SORT, detail)
                 .at(at.at(&["sort_by", &field.source]), "declared here")
-                .help("sort by a declared column with a plain value"),
+                .help("Sort by a declared column with a plain value."),
         );
     }
 }
@@ -207,7 +207,7 @@ pub(crate) fn properties(
 ) {
     let mut error = |code: Code, key: &str, detail: String| {
         let place = at.at(&["properties", key]);
-        out.push(Diagnostic::error(code, detail).at(place, "declared here").help("remove the key"));
+        out.push(Diagnostic::error(code, detail).at(place, "declared here").help("Remove the key."));
     };
     for key in map.keys() {
         if key == owner::PROPERTY {
