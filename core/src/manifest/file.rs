@@ -110,8 +110,8 @@ impl<F: FileSet> Reader<'_, F> {
             load.skipped = Some(SkipReason::Foreign);
             return;
         }
-        self.documents(&text, claimed, load);
-        if load.text.is_some() {
+        // Only its name, or the state, may say that a file is ours: then its text is nobody's to see.
+        if self.documents(&text, claimed, load) {
             load.digest = Some(digest(text.as_bytes()));
             load.text = Some(text.into());
         }
@@ -141,35 +141,32 @@ impl<F: FileSet> Reader<'_, F> {
         load.refuse(ours, SkipReason::TooLarge, codes::FILE_TOO_LARGE, detail, &help);
     }
 
-    fn documents(&self, text: &str, claimed: bool, load: &mut FileLoad) {
-        let named = claimed || self.groups.occur_in(text);
-        let (mut ours, mut malformed) = (false, false);
+    /// Whether the file is ours to quote.
+    fn documents(&self, text: &str, claimed: bool, load: &mut FileLoad) -> bool {
+        let mentioned = self.groups.occur_in(text);
+        let (mut ours, mut refused, mut malformed) = (false, false, false);
         for Parsed { tree, problems } in parse(text, load.file, self.limits) {
             match tree {
                 Some(tree) => ours |= self.document(&tree, problems, load),
-                None if named => {
+                None if mentioned || claimed => {
+                    refused = true;
                     load.broken(None, None);
-                    load.diagnostics.extend(problems);
-                    ours = true;
+                    let problems = problems.into_iter();
+                    load.diagnostics.extend(problems.map(|p| if mentioned { p } else { with_line(p, text) }));
                 }
                 None => malformed = true,
             }
         }
-        if !ours && is_named_ours(&load.path) {
+        if !ours && !refused && is_named_ours(&load.path) {
             let detail =
                 format!("`{}` is named as a manifest, but holds no document of datamesh.", load.path);
-            let start = Span { file: load.file, start: 0, end: 0 };
-            let wrong =
-                Diagnostic::error(codes::NOTHING_OF_OURS, detail).at(start, "no apiVersion of datamesh");
-            load.diagnostics.push(wrong.help("Give it an apiVersion and a kind, or another name."));
-            ours = true;
-        }
-        if ours {
-            // Replaced by the whole text: which file may be quoted is decided here, the copy is made once.
-            load.text = Some("".into());
-        } else {
+            load.broken(None, None);
+            let help = "Give it an apiVersion and a kind, or another name.";
+            load.fail(codes::NOTHING_OF_OURS, detail, help);
+        } else if !ours && !refused {
             load.skipped = Some(if malformed { SkipReason::Malformed } else { SkipReason::Foreign });
         }
+        ours || (refused && mentioned)
     }
 
     /// Whether the document is ours, or should be.
@@ -244,6 +241,16 @@ impl FileLoad {
         let start = Span { file: self.file, start: 0, end: 0 };
         self.diagnostics.push(Diagnostic::error(code, detail).at(start, "this file").help(help));
     }
+}
+
+/// Names the line in words, for a file whose text is not kept.
+fn with_line(mut problem: Diagnostic, text: &str) -> Diagnostic {
+    if let Some(label) = problem.labels.first() {
+        let before = text.bytes().take(usize::try_from(label.span.start).unwrap_or(usize::MAX));
+        let line = before.filter(|byte| *byte == b'\n').count() + 1;
+        problem.detail.push_str(&format!(" This is at line {line}."));
+    }
+    problem
 }
 
 /// Whether the file's name says that it is a manifest.

@@ -194,6 +194,7 @@ pub fn load(files: &impl FileSet, options: &LoadOptions) -> Load {
         MeshSettings::Broken(first) => {
             load.stopped = true;
             load.take(files, vec![first]);
+            load.diagnostics.sort();
             return load;
         }
         MeshSettings::Absent => Groups::new(None),

@@ -95,8 +95,12 @@ fn what_is_not_utf8_is_an_error_only_where_it_is_ours() {
 #[test]
 fn a_file_that_is_not_ours_is_never_quoted() {
     let load = load_files(&[("secret.datamesh.yaml", b"password: hunter2\n- [")]);
-    assert!(load.diagnostics.has_errors());
     assert!(!show(&load).contains("hunter2"));
+    assert!(show(&load).contains("This is at line 2."), "{}", show(&load));
+    assert!(load.sources.iter().all(|(_, file)| file.text.is_none()));
+    // Quoted where its own text says that it is ours.
+    let load = load_files(&[("a.yaml", b"# datamesh.example.com\n- [")]);
+    assert!(load.sources.iter().all(|(_, file)| file.text.is_some()));
 }
 
 #[test]
