@@ -4,5 +4,6 @@
 #![cfg(test)]
 
 mod registry;
+mod registry_tls;
 mod sandbox;
 mod support;

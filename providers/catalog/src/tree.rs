@@ -57,6 +57,7 @@ pub(crate) fn managed(live: &Attributes, like: &Attributes) -> Attributes {
 }
 
 /// What `live` becomes: `planned` over it, without what only `prior` had.
+#[cfg(any(feature = "client", test))]
 pub(crate) fn merge(prior: Option<&Attributes>, live: &Attributes, planned: &Attributes) -> Attributes {
     let mut out = live.clone();
     for key in prior.into_iter().flat_map(Map::keys).filter(|key| !planned.contains_key(*key)) {
