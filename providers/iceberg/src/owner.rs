@@ -21,6 +21,14 @@ const RESERVED_OF_TABLES: &[&str] = &[
     "default-sort-order",
 ];
 
+/// Properties catalogs are known to add by themselves: nobody's work, so not worth a remark.
+const ADDED_BY_CATALOGS: &[&str] =
+    &["location", "schema.name-mapping.default", "write.parquet.compression-codec"];
+
+pub(crate) fn added_by_catalogs(key: &str) -> bool {
+    ADDED_BY_CATALOGS.contains(&key)
+}
+
 pub(crate) fn reserved_of_tables(key: &str) -> bool {
     RESERVED_OF_TABLES.contains(&key)
 }

@@ -1,6 +1,6 @@
 //! Commits: typed updates that REST catalogs take as JSON and that are applied to the document for SQL ones.
 
-use super::{Metadata, MetadataError};
+use super::{Metadata, MetadataError, name_mapping};
 use crate::table::{ColumnEdit, PropertyEdits};
 use crate::types::fields_to_spec;
 use serde_json::{Map, Value, json};
@@ -37,15 +37,19 @@ impl Commit {
         owner: Option<(&str, &str)>,
     ) -> Result<Self, MetadataError> {
         let mut updates = Vec::new();
+        let mut set = properties.set.clone();
         let mut requirements = vec![json!({"type": "assert-table-uuid", "uuid": base.uuid()})];
         if !columns.is_empty() {
-            updates.push(edit_schema(base, columns)?);
+            let schema = edit_schema(base, columns)?;
+            if let Some(mapping) = name_mapping::extended(base, columns, &schema) {
+                set.entry(name_mapping::PROPERTY.to_owned()).or_insert(mapping);
+            }
+            updates.push(schema);
             requirements.push(json!({"type": "assert-current-schema-id",
                                      "current-schema-id": base.number("current-schema-id").unwrap_or_default()}));
             requirements.push(json!({"type": "assert-last-assigned-field-id",
                                      "last-assigned-field-id": base.number("last-column-id")?}));
         }
-        let mut set = properties.set.clone();
         set.extend(owner.map(|(key, value)| (key.to_owned(), value.to_owned())));
         if !set.is_empty() {
             updates.push(Update::SetProperties(set));

@@ -5,6 +5,7 @@
 
 mod commit;
 mod create;
+mod name_mapping;
 
 pub(crate) use commit::Commit;
 pub(crate) use create::NewTable;

@@ -225,3 +225,31 @@ fn the_third_format_version_is_asked_for_and_written() {
     let second = NewTable::plan(&declared(), "o").expect("planned").request("t");
     assert_eq!(second["properties"].get("format-version"), None);
 }
+
+#[test]
+fn an_added_column_joins_the_mapping_of_names_where_there_is_one() {
+    let list =
+        json!({"type": "list", "element": {"type": "struct", "fields": [{"name": "x", "type": "int"}]}});
+    let tags: Field = serde_json::from_value(json!({"name": "tags", "type": list})).expect("decodes");
+    let tier: Field = serde_json::from_value(json!({"name": "tier", "type": "int"})).expect("decodes");
+    let edits = [
+        ColumnEdit::Add { parent: Vec::new(), field: tags },
+        ColumnEdit::Add { parent: vec!["buyer".into()], field: tier },
+    ];
+    let mut base = made();
+    let commit =
+        |base: &Metadata| Commit::plan(base, &edits, &PropertyEdits::default(), None).expect("planned");
+    assert_eq!(commit(&base).updates.len(), 1, "no mapping, none made");
+    let mapping = json!([{"field-id": 1, "names": ["buyer"], "fields": [{"field-id": 4, "names": ["id"]}]},
+                         {"field-id": 2, "names": ["id"]}]);
+    base.raw["properties"]["schema.name-mapping.default"] = json!(mapping.to_string());
+    let after = commit(&base).apply(&base, "f", 1).expect("applied");
+    let extended: Value =
+        serde_json::from_str(&after.properties()["schema.name-mapping.default"]).expect("JSON");
+    assert_eq!(extended[0]["fields"][1], json!({"field-id": 8, "names": ["tier"]}));
+    let x = json!({"field-id": 7, "names": ["x"]});
+    let element = json!({"field-id": 6, "names": ["element"], "fields": [x]});
+    assert_eq!(extended[2], json!({"field-id": 5, "names": ["tags"], "fields": [element]}));
+    base.raw["properties"]["schema.name-mapping.default"] = json!("not json");
+    assert_eq!(commit(&base).updates.len(), 1, "what cannot be read is left alone");
+}

@@ -3,6 +3,7 @@
 use super::columns::{ColumnEdit, Columns, Level};
 use super::schema::{Attrs, Direction, NullOrder, PartitionField, SortField};
 use crate::codes;
+use crate::owner;
 use datamesh_provider::{AttributeChange, ChangeSpec, Diagnostic, Diagnostics, Planned, SpanMap, View};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -46,7 +47,7 @@ impl PropertyEdits {
             }
             if prior.is_some_and(|prior| prior.contains_key(key)) {
                 out.unset.push(key.clone());
-            } else {
+            } else if !owner::added_by_catalogs(key) {
                 out.foreign += 1;
             }
         }
