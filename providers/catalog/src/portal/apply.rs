@@ -56,12 +56,15 @@ fn another(op: &Operation, found: &Document) -> bool {
     op.incarnation.is_some() && op.incarnation != found.incarnation
 }
 
-/// Whether somebody changed it since.
+/// Whether somebody changed it since. Compared is what the operation is about; the plan may have recorded no more
+/// of what it saw.
 fn moved(op: &Operation, found: &Document) -> bool {
-    let tidied = |attributes: &Attributes| {
-        let mut attributes = attributes.clone();
-        tree::tidy(&mut attributes);
-        attributes
+    let Some(seen) = &op.live else { return false };
+    let like = op.planned.as_ref().or(op.prior.as_ref()).unwrap_or(seen);
+    let narrowed = |attributes: &Attributes| {
+        let mut narrow = tree::managed(attributes, like);
+        tree::tidy(&mut narrow);
+        narrow
     };
-    op.live.as_ref().is_some_and(|live| tidied(live) != tidied(&found.live().attributes))
+    narrowed(seen) != narrowed(&found.live().attributes)
 }

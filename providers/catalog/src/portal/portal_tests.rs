@@ -191,6 +191,16 @@ async fn an_edit_by_hand_is_drift_and_stops_a_plan_made_before_it() {
             matches!(&outcome[..], [Outcome::Stale(Some(found))] if found.attributes["owner"] == "an intruder")
         );
     }
+    // The plan may record only what it manages: an edit beside that stops nothing.
+    let mut narrow = op(OpAction::Update, "catalog_domain", "d", Some(&edited), Some(json!({"name": "e"})));
+    (narrow.prior, narrow.live) = (Some(attrs(json!({"name": "d"}))), Some(attrs(json!({"name": "d"}))));
+    assert!(matches!(apply(provider.as_ref(), &cx(), &[narrow]).await[..], [Outcome::Done(_)]));
+    let edited =
+        read(provider.as_ref(), "catalog_domain", "d").await.result.expect("readable").expect("there");
+    assert_eq!(
+        (&edited.attributes["name"], &edited.attributes["owner"]),
+        (&json!("e"), &json!("an intruder"))
+    );
     // With the edit seen, it goes through; the key nobody knows is somebody's, and stays.
     let repair = op(OpAction::Update, "catalog_domain", "d", Some(&edited), Some(domain("d")));
     assert!(matches!(apply(provider.as_ref(), &cx(), &[repair]).await[..], [Outcome::Done(_)]));
