@@ -197,7 +197,7 @@ async fn conforms() {
             "config": {"retention.ms": "8d", "segment.ms": "1d"}})),
     };
     let mut cx = real_context();
-    cx.budget.call_timeout = Duration::from_secs(10);
+    cx.budget.call_timeout = Duration::from_secs(5);
     let broken = datamesh_conformance::run(Suite {
         provider: connect(servers).await,
         unreachable: Some(connect_with(json!({"bootstrap_servers": "127.0.0.1:1"})).await),
@@ -398,6 +398,24 @@ async fn a_stop_does_not_wait_for_visibility() {
     };
     let outcome = fixture.outcome(&cx, late).await;
     assert!(matches!(&outcome, Outcome::Rejected(r) if r.error.kind == ErrorKind::Cancelled), "{outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_topic_that_comes_back_is_no_success() {
+    let Some(fixture) = Fixture::new("back").await else { return };
+    let id = fixture.id("t");
+    let first = fixture.create(&id, json!({"partitions": 1})).await;
+    let somebody = async {
+        while fixture.result(&id, json!({})).await != Ok(None) {
+            fixture.cx.clock.sleep(Duration::from_millis(50)).await;
+        }
+        fixture.create(&id, json!({"partitions": 2})).await
+    };
+    let (outcome, second) = tokio::join!(fixture.delete(&first), somebody);
+    let Outcome::Partial(live, error) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(live, second);
+    assert!(error.message.contains("auto.create.topics.enable"), "{error}");
+    assert_eq!(fixture.delete(&second).await, Outcome::Deleted);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,7 +86,7 @@ impl Coded {
                 "let the principal that the cluster's `properties` log in do this, by an ACL or a role"
             }
             code::AUTHENTICATION | code::SASL_FAILED | code::UNSUPPORTED_SASL_MECHANISM => {
-                "check `sasl.mechanism`, `sasl.username` and `sasl.password` in the cluster's `properties`"
+                "check the mechanism and the credentials, `sasl.*`, in the cluster's `properties`"
             }
             code::SSL => TLS_HINT,
             code::INVALID_REPLICATION_FACTOR => {

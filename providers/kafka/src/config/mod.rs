@@ -31,6 +31,10 @@ const TLS_KEYS: &[(&str, &str)] = &[
 /// The settings of one cluster, as written. Every text may hold secret references.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
+    #[cfg_attr(
+        not(feature = "client"),
+        expect(dead_code, reason = "only a client needs the resolved addresses")
+    )]
     pub(crate) bootstrap_servers: Option<SecretText>,
     /// Client properties by name.
     pub(crate) properties: BTreeMap<String, SecretText>,

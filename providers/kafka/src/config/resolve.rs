@@ -6,6 +6,10 @@ use super::{Settings, TLS_KEYS};
 use datamesh_provider::{Secret, SecretError, SecretResolver};
 use std::path::Path;
 
+/// What we set where the Mesh document does not: a name for the brokers' logs, and short waits before a broker that
+/// was away is tried again, since somebody is watching.
+const OURS: &[(&str, &str)] = &[("client.id", "datamesh"), ("reconnect.backoff.max.ms", "1000")];
+
 /// Ready for the client library.
 #[derive(Debug)]
 pub(crate) struct Resolved {
@@ -41,7 +45,9 @@ pub(crate) fn resolve(
     }
     let endpoint: String = servers.expose().split_whitespace().collect();
 
-    let mut properties = vec![("bootstrap.servers".to_owned(), Secret::new(endpoint.clone()))];
+    let ours = OURS.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value)));
+    let mut properties: Vec<_> = ours.collect();
+    properties.push(("bootstrap.servers".to_owned(), Secret::new(endpoint.clone())));
     for (name, value) in &settings.properties {
         let value = text(name, value)?;
         let value = if is_path(name, value.expose()) { below(root, &value) } else { value };
@@ -62,6 +68,12 @@ pub(crate) fn resolve(
         name.starts_with("sasl.mechanism") && value.expose().trim().eq_ignore_ascii_case("OAUTHBEARER")
     };
     let oauth = properties.iter().any(is_oauth);
+    // Left alone, the library looks where its own build of OpenSSL was installed, and nothing is there.
+    for (family, needed) in [("ssl.ca.", true), ("https.ca.", oauth)] {
+        if needed && !properties.iter().any(|(name, _)| name.starts_with(family)) {
+            properties.push((format!("{family}location"), Secret::new("probe")));
+        }
+    }
     Ok(Resolved { endpoint, properties, oauth })
 }
 

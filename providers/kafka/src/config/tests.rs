@@ -186,6 +186,8 @@ mod resolved {
             "properties": {"sasl.mechanism": "PLAIN", "sasl.password": "${env:PW}", "https.ca.location": "/etc/ca", "ssl.crl.location": "probe"}});
         let pairs = resolved(value).expect("resolves");
         let want = [
+            ("client.id", "datamesh"),
+            ("reconnect.backoff.max.ms", "1000"),
             ("bootstrap.servers", "a:1,b:2"),
             ("https.ca.location", "/etc/ca"),
             ("sasl.mechanism", "PLAIN"),
@@ -196,6 +198,21 @@ mod resolved {
         ];
         let pairs: Vec<_> = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(pairs, want);
+    }
+
+    #[test]
+    fn without_an_authority_of_its_own_the_systems_are_looked_for() {
+        let value = |more: Value| json!({"bootstrap_servers": "a:1", "properties": more});
+        let has = |pairs: &[(String, String)], name: &str| {
+            pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone())
+        };
+        let pairs = resolved(value(json!({"security.protocol": "ssl"}))).expect("resolves");
+        assert_eq!(has(&pairs, "ssl.ca.location").as_deref(), Some("probe"));
+        assert_eq!(has(&pairs, "https.ca.location"), None);
+        let pairs =
+            resolved(value(json!({"sasl.mechanism": "OAUTHBEARER", "ssl.ca.pem": "x"}))).expect("resolves");
+        assert_eq!(has(&pairs, "ssl.ca.location"), None);
+        assert_eq!(has(&pairs, "https.ca.location").as_deref(), Some("probe"));
     }
 
     #[test]

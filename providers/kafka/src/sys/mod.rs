@@ -24,6 +24,7 @@ use event::{Event, Heard};
 use native::Queue;
 use rdkafka::client::{Client, DefaultClientContext};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaType;
 use rdkafka_sys as sys;
 use std::collections::{BTreeSet, HashMap};
@@ -90,7 +91,7 @@ impl Handle {
         for (name, value) in properties {
             config.set(name, value.expose());
         }
-        let native = config.create_native_config().map_err(|e| e.to_string())?;
+        let native = config.create_native_config().map_err(|e| without_values(&e))?;
         // SAFETY: the configuration lives until `Client::new` takes it.
         unsafe {
             sys::rd_kafka_conf_set_events(native.ptr(), sys::RD_KAFKA_EVENT_ERROR | sys::RD_KAFKA_EVENT_LOG);
@@ -98,7 +99,7 @@ impl Handle {
         }
         // A producer, as for every admin client: it joins no group and starts no fetchers.
         let client = Client::new(&config, native, RDKafkaType::RD_KAFKA_PRODUCER, DefaultClientContext)
-            .map_err(|e| e.to_string())?;
+            .map_err(|e| without_values(&e))?;
         if oauth {
             native::refresh_tokens_in_background(client.native_ptr()).map_err(|e| e.message)?;
         }
@@ -136,6 +137,17 @@ impl Handle {
         let (sender, receiver) = oneshot::channel();
         self.shared.waiting().insert(id, sender);
         (id, receiver)
+    }
+}
+
+/// The values of properties may be secrets, and the crate's errors quote them.
+fn without_values(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, _, property, _) => {
+            format!("the client library does not take the value of `{property}`")
+        }
+        KafkaError::ClientCreation(words) => words.clone(),
+        other => other.to_string(),
     }
 }
 
