@@ -127,7 +127,11 @@ impl std::fmt::Display for ContractType {
             Self::Enum(_) | Self::OneOf(_) => "enum",
             Self::Array(element) => return write!(f, "array<{}>", element.ty),
             Self::Map(entry) => return write!(f, "map<{}, {}>", entry.0, entry.1.ty),
-            Self::Struct(_) => "struct",
+            Self::Struct(fields) => {
+                let parts: Vec<String> =
+                    fields.iter().map(|field| format!("{}: {}", field.name, field.ty)).collect();
+                return write!(f, "struct<{}>", parts.join(", "));
+            }
         })
     }
 }

@@ -3,7 +3,7 @@ use crate::manifest::model::Field;
 use crate::manifest::values::{ElementType, Node, PartitionBy, Scalar, Values};
 use datamesh_provider::{Diagnostics, Located, Spanned, canonical_json};
 use serde_json::{Value, json};
-use snapbox::{assert_data_eq, file};
+use snapbox::assert_data_eq;
 
 fn text(value: &str) -> Spanned<String> {
     Spanned::implied(value.to_owned())
@@ -176,10 +176,10 @@ fn the_seeds_schema_is_frozen() {
     let name = RecordName::of_product("order-management", "orders-facts").to_string();
     assert_data_eq!(
         avro(&orders(), &name, Some(doc)),
-        file!["../../tests/golden/contract/orders.avsc"].raw()
+        snapbox::file!["../../tests/golden/contract/orders.avsc"].raw()
     );
     let columns = canonical_json(&orders().columns());
-    assert_data_eq!(columns, file!["../../tests/golden/contract/orders.columns.json"].raw());
+    assert_data_eq!(columns, snapbox::file!["../../tests/golden/contract/orders.columns.json"].raw());
 }
 
 #[test]
@@ -187,19 +187,24 @@ fn every_type_is_frozen() {
     let all = everything();
     assert_data_eq!(
         avro(&all, "shop.Everything", None),
-        file!["../../tests/golden/contract/everything.avsc"].raw()
+        snapbox::file!["../../tests/golden/contract/everything.avsc"].raw()
     );
     let columns = canonical_json(&all.columns());
-    assert_data_eq!(columns, file!["../../tests/golden/contract/everything.columns.json"].raw());
+    assert_data_eq!(columns, snapbox::file!["../../tests/golden/contract/everything.columns.json"].raw());
     assert_eq!(all.primary_key, ["id"]);
     assert!(all.field("id").is_some_and(|f| f.required));
+    let shown: Vec<_> =
+        ["lines", "per_day", "attributes"].map(|f| all.field(f).map(|f| f.ty.to_string())).into();
+    let line = "struct<sku: string, kind: enum>";
+    let expected = [format!("array<{line}>"), format!("map<date, {line}>"), "map<string, string>".to_owned()];
+    assert_eq!(shown, expected.map(Some));
 }
 
 #[test]
 fn defaults_are_frozen() {
     assert_data_eq!(
         avro(&defaults(), "Bare", None),
-        file!["../../tests/golden/contract/defaults.avsc"].raw()
+        snapbox::file!["../../tests/golden/contract/defaults.avsc"].raw()
     );
 }
 
@@ -395,4 +400,22 @@ fn names_are_derived_alike_everywhere() {
             && RecordName::parse("a-b").is_err()
             && RecordName::parse("").is_err()
     );
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_texts_give_findings_or_a_schema_that_parses(
+        ty in "[a-z_ (),<>0-9]{0,20}|decimal\\([0-9]{1,2},[0-9]{1,2}\\)|array<(int|uuid|time)>|map<(int|string), ?date>",
+        name in "[a-zA-Z_0-9-]{1,8}",
+        partition in "[a-z_(), 0-9]{0,20}",
+        required in proptest::bool::ANY,
+    ) {
+        let field = field(&name, &ty, |f| f.required = Some(Spanned::implied(required)));
+        let (contract, found) = build(&[field], &[]);
+        let _ = contract.partition_by(&[entry(&partition, None)]);
+        let _ = contract.sort_by(&[entry(&partition, None)]);
+        if !found.has_errors() {
+            avro(&contract, "shop.Any", None);
+        }
+    }
 }

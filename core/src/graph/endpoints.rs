@@ -368,4 +368,23 @@ mod tests {
             endpoints(&[("https://a", "https://b"), ("https://A:443/", "https://c"), ("x", "https://d")]);
         assert_eq!(found.iter().map(|d| d.code.id).collect::<Vec<_>>(), ["DM0222", "DM0224"]);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_parses_prints_as_itself(text in "(https?|s3|file):(//)?[ -~é]{0,24}") {
+            if let Ok(place) = Place::parse(&text) {
+                proptest::prop_assert_eq!(Place::parse(&place.to_string()), Ok(place.clone()));
+                proptest::prop_assert!(place.segments.iter().all(|s| !s.is_empty() && s != "." && s != ".."));
+            }
+        }
+
+        #[test]
+        fn nothing_below_an_address_leaves_it(path in "[a-c%2ef./]{0,12}") {
+            let base = Place::parse("s3://bucket/base").expect("an address");
+            if let Ok(below) = Place::segments_of(&path) {
+                let joined = base.join(&below);
+                proptest::prop_assert_eq!(joined.below(&base), Some(below.as_slice()));
+            }
+        }
+    }
 }

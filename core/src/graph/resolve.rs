@@ -14,6 +14,8 @@ use crate::graph::{
 use crate::manifest::Load;
 use datamesh_provider::{Address, Diagnostic, Diagnostics};
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::thread::ScopedJoinHandle;
 
 /// Makes the desired graph of one environment. `recorded` gives the names that are fixed already.
 ///
@@ -39,8 +41,7 @@ pub fn resolve(
     if !world.has_catalog() && !world.products.all.is_empty() {
         found.push(no_catalog(environment));
     }
-    let mut drafts: Vec<Draft<'_>> =
-        world.products.all.iter().map(|product| draft(&world, product)).collect();
+    let mut drafts = drafts(&world);
     let mut shared = namespaces::attach(&world, &mut drafts);
     shared.extend(catalog::domains(&world));
     let mut held = Held::of_load(load, &world);
@@ -71,6 +72,33 @@ fn no_catalog(environment: &ResolvedEnvironment) -> Diagnostic {
     Diagnostic::note(codes::NO_CATALOG, detail)
         .at(environment.span, "no catalog")
         .help("Add one, such as `catalog: { backend: portal, path: .datamesh/catalog }`.")
+}
+
+/// Fewer products than this are not worth a thread.
+const PRODUCTS_PER_THREAD: usize = 500;
+
+/// Every product by itself, on all cores, in the order of the products.
+fn drafts<'a>(world: &'a World<'a>) -> Vec<Draft<'a>> {
+    let all = &world.products.all;
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = all.len().div_ceil(PRODUCTS_PER_THREAD).clamp(1, cores);
+    let work = |products: &'a [Product<'a>]| {
+        products.iter().map(|product| draft(world, product)).collect::<Vec<_>>()
+    };
+    if threads == 1 {
+        return work(all);
+    }
+    std::thread::scope(|scope| {
+        let parts = all.chunks(all.len().div_ceil(threads));
+        let spawn = |part| (part, std::thread::Builder::new().spawn_scoped(scope, move || work(part)));
+        let workers: Vec<_> = parts.map(spawn).collect();
+        let finish = |(part, worker): (_, Result<ScopedJoinHandle<'_, Vec<Draft<'a>>>, _>)| match worker {
+            Ok(worker) => worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // No thread to be had: then here.
+            Err(_) => work(part),
+        };
+        workers.into_iter().flat_map(finish).collect()
+    })
 }
 
 /// Everything one product asks for.
