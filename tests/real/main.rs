@@ -3,6 +3,8 @@
 // Helpers of tests are tests too: what may be unwrapped in one may be unwrapped in the other.
 #![cfg(test)]
 
+mod iceberg;
+mod kafka;
 mod registry;
 mod registry_tls;
 mod sandbox;

@@ -1,5 +1,7 @@
 //! The Iceberg provider on a real REST catalog, and on both kinds of catalog with pyiceberg as the witness.
 
+use crate::support::python::python;
+use crate::support::servers::servers;
 use datamesh_conformance::testing::{RealClock, SeededEntropy, context};
 use datamesh_conformance::{Sample, Suite};
 use datamesh_iceberg::{DEF, TYPES};
@@ -15,24 +17,13 @@ use std::sync::{Arc, Mutex};
 const TABLE: &str = "iceberg_table";
 const NAMESPACE: &str = "iceberg_namespace";
 
-/// The REST catalog under test, and who may use it.
-fn uri() -> String {
-    std::env::var("DATAMESH_TEST_ICEBERG").unwrap_or_else(|_| "http://127.0.0.1:18181".into())
-}
-
-fn keys() -> (String, String) {
-    let variable = |name: &str, or: &str| std::env::var(name).unwrap_or_else(|_| or.into());
-    (variable("DATAMESH_TEST_S3_ACCESS_KEY", "dmadmin"), variable("DATAMESH_TEST_S3_SECRET_KEY", "dmsecret"))
-}
-
-fn s3() -> String {
-    std::env::var("DATAMESH_TEST_S3").unwrap_or_else(|_| "http://127.0.0.1:19000".into())
-}
-
-fn rest_settings() -> Value {
-    let (id, secret) = keys();
-    json!({"catalog": "rest", "uri": uri(), "warehouse": "s3://warehouse",
-           "auth": {"oauth2": {"client_id": id, "client_secret": secret}}})
+/// The shared REST catalog's settings; nothing where there are no real servers, or none of this kind.
+fn rest_settings() -> Option<Value> {
+    let servers = servers()?;
+    servers.status.server("iceberg-rest")?;
+    let (uri, warehouse, id, secret) = servers.iceberg_rest();
+    Some(json!({"catalog": "rest", "uri": uri, "warehouse": warehouse,
+                "auth": {"oauth2": {"client_id": id, "client_secret": secret}}}))
 }
 
 fn map(value: Value) -> Attributes {
@@ -84,9 +75,10 @@ struct Catalog {
 }
 
 impl Catalog {
-    async fn rest(name: &str) -> Self {
-        let provider = connect(rest_settings(), Path::new(".")).await;
-        Self { provider, cx: cx(), namespace: format!("ice_{}_{name}", std::process::id()) }
+    /// Nothing where there is no REST catalog.
+    async fn rest(name: &str) -> Option<Self> {
+        let provider = connect(rest_settings()?, Path::new(".")).await;
+        Some(Self { provider, cx: cx(), namespace: format!("ice_{}_{name}", std::process::id()) })
     }
 
     fn id(&self, table: &str) -> String {
@@ -178,9 +170,9 @@ fn more_orders() -> Value {
     more
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn tables_conform() {
-    let catalog = Catalog::rest("tables").await;
+    let Some(catalog) = Catalog::rest("tables").await else { return };
     catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
     let id = |name: &str| ObjectId::new(catalog.id(name));
     let sample = |name: &str| Sample { id: id(name), create: map(orders()), update: map(more_orders()) };
@@ -189,9 +181,9 @@ async fn tables_conform() {
     assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn namespaces_conform() {
-    let catalog = Catalog::rest("namespaces").await;
+    let Some(catalog) = Catalog::rest("namespaces").await else { return };
     let sample = |name: &str| Sample {
         id: ObjectId::new(format!("{}_{name}", catalog.namespace)),
         create: map(json!({"properties": {"description": "what is sold", "team": "a"}})),
@@ -221,10 +213,11 @@ async fn suite<'a>(
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_never_an_absence() {
-    let mut catalog = Catalog::rest("credentials").await;
-    let (id, _) = keys();
+    let Some(mut catalog) = Catalog::rest("credentials").await else { return };
+    let Some(settings) = rest_settings() else { return };
+    let id = &settings["auth"]["oauth2"]["client_id"];
     for (auth, kinds) in [
         (json!({"bearer": "not-a-token"}), vec![ErrorKind::Forbidden, ErrorKind::Unauthenticated]),
         (
@@ -232,7 +225,7 @@ async fn wrong_credentials_are_never_an_absence() {
             vec![ErrorKind::Forbidden, ErrorKind::Unauthenticated, ErrorKind::Invalid],
         ),
     ] {
-        let mut settings = rest_settings();
+        let mut settings = settings.clone();
         settings["auth"] = auth;
         catalog.provider = connect(settings, Path::new(".")).await;
         let error = catalog.try_read(TABLE, "nobody.nothing").await.expect_err("refused");
@@ -241,19 +234,19 @@ async fn wrong_credentials_are_never_an_absence() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_is_no_catalog_is_never_an_absence() {
-    let mut catalog = Catalog::rest("address").await;
-    let mut settings = rest_settings();
-    settings["uri"] = json!(format!("{}/no/catalog/here", uri()));
+    let Some(mut catalog) = Catalog::rest("address").await else { return };
+    let Some(mut settings) = rest_settings() else { return };
+    settings["uri"] = json!(format!("{}/no/catalog/here", settings["uri"].as_str().unwrap_or_default()));
     catalog.provider = connect(settings, Path::new(".")).await;
     let error = catalog.try_read(TABLE, "nobody.nothing").await.expect_err("refused");
     assert!(error.hint.is_some(), "{error:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_in_use_is_not_dropped() {
-    let catalog = Catalog::rest("in_use").await;
+    let Some(catalog) = Catalog::rest("in_use").await else { return };
     catalog.made(NAMESPACE, &catalog.namespace, json!({"properties": {"team": "a"}})).await;
     let live = catalog.read(NAMESPACE, &catalog.namespace).await;
     assert_eq!(live.owner.as_deref().map(|owner| owner.starts_with("lineage-a/")), Some(true));
@@ -270,9 +263,9 @@ async fn a_namespace_in_use_is_not_dropped() {
     assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn commits_at_the_same_moment_all_arrive() {
-    let catalog = Catalog::rest("commits").await;
+    let Some(catalog) = Catalog::rest("commits").await else { return };
     catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
     let id = catalog.id("t");
     let live = catalog.made(TABLE, &id, json!({"fields": [{"name": "a", "type": "int"}]})).await;
@@ -291,9 +284,9 @@ async fn commits_at_the_same_moment_all_arrive() {
     assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_declared_location_is_where_the_table_lies() {
-    let catalog = Catalog::rest("location").await;
+    let Some(catalog) = Catalog::rest("location").await else { return };
     catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
     let id = catalog.id("t");
     let mut planned = orders();
@@ -313,7 +306,7 @@ async fn a_declared_location_is_where_the_table_lies() {
 
 /// What pyiceberg says of a table.
 fn witness(properties: &Value, table: &str, action: &str) -> Value {
-    let python = std::env::var("DATAMESH_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let python = python().expect("asked for before");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/iceberg/witness.py");
     let output = std::process::Command::new(python)
         .args([script, &properties.to_string(), "mesh", table, action])
@@ -405,56 +398,64 @@ async fn adopted_from_pyiceberg(catalog: &Catalog, properties: &Value) {
     assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
 }
 
-fn rest_witness() -> Value {
-    let (id, secret) = keys();
-    json!({
-        "type": "rest", "uri": uri(), "warehouse": "s3://warehouse", "credential": format!("{id}:{secret}"),
-        "s3.endpoint": s3(), "s3.access-key-id": id, "s3.secret-access-key": secret, "s3.region": "us-east-1",
-    })
+/// The REST catalog for us and for pyiceberg; nothing where either is missing.
+async fn rest(name: &str) -> Option<(Catalog, Value)> {
+    python()?;
+    let catalog = Catalog::rest(name).await?;
+    let (uri, warehouse, id, secret) = servers()?.iceberg_rest();
+    let properties = json!({
+        "type": "rest", "uri": uri, "warehouse": warehouse, "credential": format!("{id}:{secret}"),
+        "s3.endpoint": servers()?.s3(), "s3.access-key-id": id, "s3.secret-access-key": secret,
+        "s3.region": "us-east-1",
+    });
+    Some((catalog, properties))
 }
 
 /// A SQL catalog in a folder, and how pyiceberg opens it: with a scheme before the warehouse's path, or without.
-async fn sql(folder: &Path, scheme: &str) -> (Catalog, Value) {
+async fn sql(folder: &Path, scheme: &str) -> Option<(Catalog, Value)> {
+    python()?;
     let settings =
         json!({"catalog": "sql", "name": "mesh", "uri": "sqlite:iceberg.db", "warehouse": "file:w"});
     let catalog = Catalog { provider: connect(settings, folder).await, cx: cx(), namespace: "sales".into() };
     let root = folder.display();
     let uri = format!("sqlite:///{root}/iceberg.db");
-    (catalog, json!({"type": "sql", "uri": uri, "warehouse": format!("{scheme}{root}/w")}))
+    Some((catalog, json!({"type": "sql", "uri": uri, "warehouse": format!("{scheme}{root}/w")})))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn pyiceberg_sees_a_rest_table_exactly() {
-    seen_by_pyiceberg(&Catalog::rest("witness").await, &rest_witness()).await;
-}
-
-#[tokio::test]
-async fn pyiceberg_sees_a_sql_table_exactly() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (catalog, properties) = sql(folder.path(), "file://").await;
+    let Some((catalog, properties)) = rest("witness").await else { return };
     seen_by_pyiceberg(&catalog, &properties).await;
 }
 
-#[tokio::test]
-async fn a_rest_table_of_pyiceberg_is_adopted() {
-    adopted_from_pyiceberg(&Catalog::rest("adopted").await, &rest_witness()).await;
+#[tokio::test(flavor = "multi_thread")]
+async fn pyiceberg_sees_a_sql_table_exactly() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some((catalog, properties)) = sql(folder.path(), "file://").await else { return };
+    seen_by_pyiceberg(&catalog, &properties).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rest_table_of_pyiceberg_is_adopted() {
+    let Some((catalog, properties)) = rest("adopted").await else { return };
+    adopted_from_pyiceberg(&catalog, &properties).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sql_table_of_pyiceberg_is_adopted() {
     for scheme in ["file://", ""] {
         let folder = tempfile::tempdir().expect("a folder");
-        let (catalog, properties) = sql(folder.path(), scheme).await;
+        let Some((catalog, properties)) = sql(folder.path(), scheme).await else { return };
         adopted_from_pyiceberg(&catalog, &properties).await;
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_table_of_format_version_3_is_one_for_pyiceberg_too() {
     let planned = json!({"fields": [{"name": "at", "type": "timestamptz_ns"}], "format_version": 3});
     let folder = tempfile::tempdir().expect("a folder");
-    let (catalog, properties) = sql(folder.path(), "file://").await;
-    for (catalog, properties) in [(catalog, properties), (Catalog::rest("v3").await, rest_witness())] {
+    let catalogs = [sql(folder.path(), "file://").await, rest("v3").await];
+    for (catalog, properties) in catalogs.into_iter().flatten() {
         let id = catalog.id("t");
         catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
         let live = catalog.made(TABLE, &id, planned.clone()).await;

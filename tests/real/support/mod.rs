@@ -1,3 +1,4 @@
 //! What the tests on real servers share.
 
+pub(crate) mod python;
 pub(crate) mod servers;

@@ -104,4 +104,22 @@ impl Servers {
     pub(crate) fn registry(&self) -> &str {
         self.endpoint("registry")
     }
+
+    /// The Iceberg REST catalog: address, warehouse, client id, client secret.
+    pub(crate) fn iceberg_rest(&self) -> (&str, String, &str, &str) {
+        match &self.status.server("iceberg-rest").expect("the sandbox has it").access {
+            Access::OAuth2 { warehouse, client_id, client_secret } => (
+                self.endpoint("iceberg-rest"),
+                format!("s3://{warehouse}"),
+                client_id,
+                client_secret.expose(),
+            ),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// S3, where the REST catalog keeps its tables.
+    pub(crate) fn s3(&self) -> &str {
+        self.endpoint("s3")
+    }
 }
