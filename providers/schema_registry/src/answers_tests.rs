@@ -295,6 +295,23 @@ async fn a_refusal_is_provably_without_effect_and_keeps_the_registrys_words() {
 }
 
 #[tokio::test]
+async fn a_level_that_nobody_manages_is_not_read() {
+    let (url, seen) = serve(|line, times| match line {
+        LATEST if times == 1 => say(200, latest(1, "\"int\"")),
+        LATEST => say(200, latest(2, "\"long\"")),
+        LOOKUP => say(404, json!({"error_code": 40403, "message": "no such schema"})),
+        REGISTER => say(200, json!({"id": 2})),
+        _ => say(403, json!({"error_code": 40301, "message": "may not"})),
+    })
+    .await;
+    let cx = fast();
+    let op = update(json!({"schema": "\"int\""}), json!({"schema": "\"long\""}), "schema");
+    let outcome = apply(connect(&url, &cx).await.as_ref(), &cx, op).await;
+    assert!(outcome.is_success(), "{outcome:?}");
+    assert!(!seen.lock().expect("no panic").iter().any(|head| head.contains("/config")));
+}
+
+#[tokio::test]
 async fn credentials_are_sent_and_never_shown() {
     let (url, seen) = serve(|_, _| Answer::Say(401, "who are you".into())).await;
     let cx = fast();

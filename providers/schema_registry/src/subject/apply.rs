@@ -59,7 +59,7 @@ pub(crate) async fn apply(api: &Api, cx: &Context, op: &Operation, settle: Durat
         Err(error @ CallError::Unknown(_)) => Some(error.into_outcome()),
         Err(error) => return error.into_outcome(),
     };
-    visible(api, cx, name, goal, settle, unknown).await
+    visible(api, cx, op, goal, settle, unknown).await
 }
 
 enum Ready<'a> {
@@ -75,7 +75,7 @@ async fn ready<'a>(
     planned: &'a SubjectAttrs,
 ) -> Result<Ready<'a>, ProviderError> {
     let goal = goal(api, op, planned)?;
-    let found = subject(api, cx, op.object.as_str(), true).await?;
+    let found = subject(api, cx, op.object.as_str(), manages_level(op)).await?;
     if let Some(outcome) = settled_before(op, goal, found.as_ref()) {
         return Ok(Ready::Nothing(Box::new(outcome)));
     }
@@ -83,6 +83,12 @@ async fn ready<'a>(
         refuse_revert(api, cx, op.object.as_str(), planned).await?;
     }
     Ok(Ready::Send(goal))
+}
+
+/// Whether the level has to be read: not everybody who may register may see it.
+fn manages_level(op: &Operation) -> bool {
+    let sides = [&op.planned, &op.live, &op.prior];
+    op.step == STEP_LEVEL || sides.into_iter().flatten().any(|side| side.contains_key("compatibility"))
 }
 
 fn goal<'a>(api: &Api, op: &Operation, planned: &'a SubjectAttrs) -> Result<Goal<'a>, ProviderError> {
@@ -147,15 +153,16 @@ async fn refuse_revert(
 async fn visible(
     api: &Api,
     cx: &Context,
-    name: &str,
+    op: &Operation,
     goal: Goal<'_>,
     settle: Duration,
     unknown: Option<Outcome>,
 ) -> Outcome {
+    let name = op.object.as_str();
     let began = cx.clock.monotonic();
     let mut pause = FIRST_LOOK;
     loop {
-        let read = subject(api, cx, name, true).await;
+        let read = subject(api, cx, name, manages_level(op)).await;
         let last = match read {
             Ok(found) if goal.reached(found.as_ref().map(|found| &found.attrs)) => {
                 // After a lost answer, "no level" proves nothing: it may have been read before the change.
