@@ -3,7 +3,7 @@
 use crate::contract::did_you_mean;
 use crate::graph::codes;
 use crate::manifest::model;
-use crate::manifest::{Load, Manifest};
+use crate::manifest::{Kind, Load, Manifest};
 use datamesh_provider::{Diagnostic, Diagnostics, Span, Spanned};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -57,8 +57,7 @@ impl<'a> Domains<'a> {
                 domains.add(doc, &loaded.path, loaded.span, found);
             }
         }
-        // A Domain document that could not be decoded still says that domains are declared here.
-        domains.declared |= load.broken.iter().any(|b| b.kind == Some(crate::manifest::Kind::Domain));
+        domains.broken(load);
         domains.aliases(found);
         domains
     }
@@ -89,6 +88,20 @@ impl<'a> Domains<'a> {
         self.by_name.insert(comparable(name), (self.all.len(), true, name.span));
         let span = Some(name.span.unwrap_or(span));
         self.all.push(DomainEntry { name: name.value.clone(), doc: Some(doc), path: path.clone(), span });
+    }
+
+    /// A Domain document that could not be decoded still declares its domain: its products are held back, not
+    /// homeless.
+    fn broken(&mut self, load: &Load) {
+        for broken in load.broken.iter().filter(|broken| broken.kind == Some(Kind::Domain)) {
+            self.declared = true;
+            let Some(name) = broken.owner.as_ref().filter(|name| is_domain_name(name)) else { continue };
+            if self.find(name).is_none() {
+                self.by_name.insert(comparable(name), (self.all.len(), true, None));
+                let path = broken.path.clone();
+                self.all.push(DomainEntry { name: name.clone(), doc: None, path, span: None });
+            }
+        }
     }
 
     fn aliases(&mut self, found: &mut Diagnostics) {

@@ -216,3 +216,19 @@ fn keys_without_effect_warn_on_their_line() {
     assert!(world.found.iter().all(|d| !d.labels.is_empty() && !d.is_error()), "{}", world.details());
     assert!(world.held().is_empty());
 }
+
+#[test]
+fn a_domain_with_an_error_holds_back_its_products_and_no_others() {
+    let files = [
+        ("a.yaml", domain("orders", "{ onwer: x }")),
+        ("b.yaml", domain("sales", "{}")),
+        ("c.yaml", product("orders", "facts", "")),
+        ("d.yaml", product("sales", "facts", "")),
+    ];
+    let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let world = world(&files);
+    assert!(world.load.diagnostics.has_errors() && world.found.is_empty(), "{}", world.details());
+    assert_eq!(world.held(), ["orders", "orders/facts@1"]);
+    assert_eq!(world.addresses(), ["sales:catalog_domain.self", "sales/facts@1:catalog_product.self"]);
+    assert!(!world.graph.complete && world.graph.unread_paths.contains("a.yaml"));
+}
