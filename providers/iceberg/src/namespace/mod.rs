@@ -52,6 +52,11 @@ impl Resource for IcebergNamespace {
     fn upgrade(from: u32, raw: Attributes) -> Result<Attrs, DecodeError> {
         crate::metadata::upgrade::<Self>(from, raw)
     }
+
+    /// Others put their tables into it, too.
+    fn uses_existing() -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
