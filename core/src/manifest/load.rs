@@ -455,4 +455,11 @@ mod tests {
         past.push(file(1, 1));
         assert_eq!(verdict(&past).map_err(|over| over.code), Err(codes::TOO_MUCH));
     }
+
+    #[test]
+    fn documents_count_broken_ones_too() {
+        assert_eq!(verdict(&[file(1, 60_000), file(1, 40_000)]), Ok(()));
+        let past = verdict(&[file(1, 60_000), file(1, 40_001)]);
+        assert_eq!(past.map_err(|over| over.code), Err(codes::TOO_MUCH));
+    }
 }

@@ -89,32 +89,6 @@ fn partitions() {
 }
 
 #[test]
-fn documents() {
-    // A Moved document is the smallest.
-    let one = "---\napiVersion: datamesh.example.com/v1\nkind: Moved\nspec: {from: a, to: b}\n";
-    let files = |count: usize| -> Vec<(String, String)> {
-        let per_file = 10_000;
-        let name = |file: usize| format!("f{file:03}.yaml");
-        let mut files: Vec<_> =
-            (0..count / per_file).map(|file| (name(file), one.repeat(per_file))).collect();
-        files.push((name(999), one.repeat(count % per_file)));
-        files
-    };
-    let load = |count: usize, limits: &str| {
-        let (mesh, files) = (mesh(limits), files(count));
-        let mut list: Vec<(&str, &[u8])> =
-            files.iter().map(|(path, text)| (path.as_str(), text.as_bytes())).collect();
-        list.push(("datamesh.yaml", mesh.as_bytes()));
-        load_files(&list)
-    };
-    assert!(loaded(&load(99_999, "")));
-    let over = load(100_000, "");
-    assert_eq!(codes(&over), ["DM0004"]);
-    assert!(over.stopped);
-    assert!(loaded(&load(100_000, "documents: 100001")));
-}
-
-#[test]
 fn limits_can_only_be_raised_and_not_without_end() {
     for limits in ["depth: 63", "depth: 513", "fields: 0", "file_bytes: 99999999999999"] {
         let mesh = mesh(limits);
