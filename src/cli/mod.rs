@@ -6,6 +6,7 @@
 pub mod args;
 pub mod codes;
 pub mod commands;
+mod example;
 pub mod exit;
 mod files;
 mod invocation;
@@ -59,6 +60,8 @@ fn dispatch(command: &Command, run: &Invocation) -> Exit {
         Command::Graph(args) => graph::run(args, run),
         Command::Schema(args) => schema::run(args, run),
         Command::Demo => demo::run(run),
+        // Runs other commands, each with a runtime of its own.
+        Command::Quickstart(args) => quickstart::run(args, run),
         waiting => {
             let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
                 Ok(runtime) => runtime,
@@ -82,7 +85,6 @@ async fn dispatch_waiting(command: &Command, run: &Invocation) -> Exit {
         Command::Drift(args) => drift::run(args, run).await,
         Command::State(args) => state::run(args, run).await,
         Command::Sandbox(args) => sandbox::run(args, run).await,
-        Command::Quickstart(args) => quickstart::run(args, run).await,
         _ => Exit::Ok,
     }
 }

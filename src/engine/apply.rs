@@ -128,8 +128,8 @@ impl Run<'_> {
                 continue;
             }
             let operations = group.len();
-            self.cx.events.event(Event::GroupStart { index, groups, operations });
             index += 1;
+            self.cx.events.event(Event::GroupStart { index, groups, operations });
             let batch = group.iter().map(|(_, operation)| operation.clone()).collect();
             let ran = batch::run(self.input.systems, self.input.types, batch, self.cx).await;
             self.end(&group, &ran);

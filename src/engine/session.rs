@@ -8,7 +8,7 @@ use datamesh_core::manifest::Load;
 use datamesh_core::manifest::model::StateBackend;
 use datamesh_core::plan::Types;
 use datamesh_provider::{Context, Diagnostic, Diagnostics, Event, Sources};
-use datamesh_state::{LocalStore, StateStore};
+use datamesh_state::StateStore;
 use std::path::{Path, PathBuf};
 
 /// How a session is opened.
@@ -64,7 +64,7 @@ impl Session {
         let found = system_settings(&environment, options.providers);
         broken |= found.has_errors();
         diagnostics.extend(found);
-        let store = match open_store(&environment, &options.root) {
+        let store = match open_store(&environment, &options) {
             Ok(store) if !broken => store,
             Ok(_) => return fail(diagnostics, load),
             Err(diagnostic) => {
@@ -122,12 +122,15 @@ fn system_settings(environment: &ResolvedEnvironment, providers: Providers) -> D
     found
 }
 
-fn open_store(environment: &ResolvedEnvironment, root: &Path) -> Result<StateStore, Box<Diagnostic>> {
+fn open_store(
+    environment: &ResolvedEnvironment,
+    options: &SessionOptions,
+) -> Result<StateStore, Box<Diagnostic>> {
     let settings = &environment.state;
     match settings.backend.value {
         StateBackend::Local => {
             let folder = settings.path.as_ref().map_or(".datamesh/state", |path| path.value.as_str());
-            Ok(StateStore::over(LocalStore::new(root.join(folder))))
+            Ok(options.providers.state_in(options.root.join(folder)))
         }
         StateBackend::S3 => Err(Box::new(
             Diagnostic::error(codes::BACKEND, "The state backend `s3` is not supported by this version.")

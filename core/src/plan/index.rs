@@ -2,6 +2,7 @@
 
 use super::codes;
 use super::types::{Prior, PriorResource, Reading, Snapshot, Types};
+use crate::graph::selector::AddressGlob;
 use crate::graph::{DesiredGraph, DesiredResource};
 use datamesh_provider::{
     Address, Attributes, Diagnostic, Diagnostics, Facts, LiveObject, ObjectId, ResourceType, SystemName,
@@ -58,6 +59,8 @@ pub(crate) struct Index<'a> {
     facts: HashMap<&'a SystemName, &'a Facts>,
     owners: HashMap<PhysicalKey<'a>, &'a Address>,
     claims: HashMap<PhysicalKey<'a>, &'a Address>,
+    /// What `Removed` documents select, and whether they destroy it.
+    removals: Vec<(AddressGlob, bool)>,
     no_facts: Facts,
 }
 
@@ -72,7 +75,14 @@ impl<'a> Index<'a> {
         let facts = live.systems.iter().map(|s| (&s.system, &s.facts)).collect();
         let owners = prior.resources.values().map(|r| ((&r.system, &r.ty, &r.id), &r.address)).collect();
         let claims = desired.resources.values().map(|r| (physical(r), &r.object.address)).collect();
-        Self { types, desired, prior, readings, facts, owners, claims, no_facts: Facts::default() }
+        let parsed = |r: &crate::graph::Removal| Some((AddressGlob::parse(&r.pattern).ok()?, r.destroy));
+        let removals = desired.removals.iter().filter_map(parsed).collect();
+        Self { types, desired, prior, readings, facts, owners, claims, removals, no_facts: Facts::default() }
+    }
+
+    /// Whether a `Removed` document is about this address, and whether it destroys.
+    pub(crate) fn removal(&self, address: &Address) -> Option<bool> {
+        self.removals.iter().find(|(glob, _)| glob.matches(address)).map(|(_, destroy)| *destroy)
     }
 
     pub(crate) fn facts(&self, system: &SystemName) -> Option<&'a Facts> {

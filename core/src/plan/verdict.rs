@@ -109,7 +109,9 @@ fn judge(index: &Index<'_>, sides: &index::Sides<'_>) -> Option<DriftEntry> {
         Some(declared) if *declared != prior.attributes => {
             entry(Verdict::Pending, None, Some("the manifest changed, not applied yet".to_owned()))
         }
-        None if !held_back => entry(Verdict::Pending, None, Some("no manifest declares it any more".to_owned())),
+        None if !held_back => {
+            entry(Verdict::Pending, None, Some("no manifest declares it any more".to_owned()))
+        }
         _ => entry(Verdict::InSync, None, None),
     }
 }

@@ -5,11 +5,12 @@
 use crate::event::EventSink;
 use crate::provider::BoxFuture;
 use crate::secret::SecretResolver;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -69,7 +70,14 @@ pub struct Cancel {
 #[derive(Default)]
 struct CancelInner {
     stage: AtomicU8,
-    wakers: Mutex<Vec<Waker>>,
+    wakers: Mutex<Wakers>,
+}
+
+/// One waker for each future that waits; gone when the future is.
+#[derive(Default)]
+struct Wakers {
+    next: u64,
+    waiting: BTreeMap<u64, Waker>,
 }
 
 impl Cancel {
@@ -89,18 +97,49 @@ impl Cancel {
     /// Moves to a stage; never back.
     pub fn raise(&self, stage: CancelStage) {
         self.inner.stage.fetch_max(stage as u8, Ordering::SeqCst);
-        let wakers = std::mem::take(&mut *self.inner.wakers.lock().unwrap_or_else(PoisonError::into_inner));
-        wakers.into_iter().for_each(Waker::wake);
+        let wakers = std::mem::take(&mut self.inner.lock().waiting);
+        wakers.into_values().for_each(Waker::wake);
     }
 
     /// Completes once the stage is at least this one.
-    pub fn reached(&self, stage: CancelStage) -> impl Future<Output = ()> + Send + 'static {
-        let this = self.clone();
-        std::future::poll_fn(move |cx| {
-            // Registered before the check, so that a raise in between is not missed.
-            this.inner.wakers.lock().unwrap_or_else(PoisonError::into_inner).push(cx.waker().clone());
-            if this.stage() >= stage { Poll::Ready(()) } else { Poll::Pending }
-        })
+    pub fn reached(&self, stage: CancelStage) -> impl Future<Output = ()> + Send + Unpin + 'static {
+        Reached { cancel: self.clone(), stage, key: None }
+    }
+}
+
+impl CancelInner {
+    fn lock(&self) -> MutexGuard<'_, Wakers> {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Reached {
+    cancel: Cancel,
+    stage: CancelStage,
+    key: Option<u64>,
+}
+
+impl Future for Reached {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        let cancel = self.cancel.clone();
+        let mut wakers = cancel.inner.lock();
+        let key = *self.key.get_or_insert_with(|| {
+            wakers.next += 1;
+            wakers.next
+        });
+        // Registered before the check, so that a raise in between is not missed.
+        wakers.waiting.insert(key, cx.waker().clone());
+        if cancel.stage() >= self.stage { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Reached {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.cancel.inner.lock().waiting.remove(&key);
+        }
     }
 }
 
@@ -151,7 +190,7 @@ impl fmt::Debug for Context {
 impl Context {
     /// Sleeps, unless the run is being stopped: then returns `false` at once.
     pub async fn pause(&self, time: Duration) -> bool {
-        let mut stop = Box::pin(self.cancel.reached(CancelStage::Drain));
+        let mut stop = self.cancel.reached(CancelStage::Drain);
         let mut sleep = self.clock.sleep(time);
         std::future::poll_fn(|cx| {
             if Pin::new(&mut stop).poll(cx).is_ready() {
@@ -175,5 +214,18 @@ mod tests {
         cancel.raise(CancelStage::Drain);
         assert_eq!(cancel.stage(), CancelStage::Abort);
         futures::executor::block_on(waits);
+    }
+
+    #[test]
+    fn a_future_keeps_one_waker_however_often_it_is_polled() {
+        let cancel = Cancel::default();
+        let mut waits = cancel.reached(CancelStage::Drain);
+        let mut cx = std::task::Context::from_waker(Waker::noop());
+        for _ in 0..100 {
+            assert!(Pin::new(&mut waits).poll(&mut cx).is_pending());
+        }
+        assert_eq!(cancel.inner.lock().waiting.len(), 1);
+        drop(waits);
+        assert!(cancel.inner.lock().waiting.is_empty());
     }
 }

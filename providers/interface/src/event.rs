@@ -33,7 +33,7 @@ pub enum Event {
         system: SystemName,
         error: ProviderError,
     },
-    /// A group of the execution graph began; `index` counts from 0.
+    /// A group of the execution graph began; `index` counts from 1.
     GroupStart {
         index: usize,
         groups: usize,
