@@ -4,7 +4,6 @@ use super::codes;
 use super::decide::{Decision, other_incarnation};
 use super::index::{Index, LiveSide, PriorSide, Sides};
 use super::types::{Action, Mode, Origin, PlanOptions, ResourceChange};
-use crate::graph::selector::AddressGlob;
 use crate::manifest::model::OnRemove;
 use datamesh_provider::{Address, Class, Diagnostic, SpanMap, View};
 use std::collections::BTreeSet;
@@ -134,12 +133,8 @@ fn fate(index: &Index<'_>, sides: &Sides<'_>, prior: &PriorSide<'_>, options: &P
             false => Fate::Destroy("destroy was asked for".to_owned()),
         };
     }
-    if let Some(removal) =
-        index.desired.removals.iter().find(|removal| {
-            AddressGlob::parse(&removal.pattern).is_ok_and(|glob| glob.matches(sides.address))
-        })
-    {
-        return match (removal.destroy, adopted) {
+    if let Some(destroy) = index.removal(sides.address) {
+        return match (destroy, adopted) {
             (false, _) => Fate::Forget("a Removed document says to forget it".to_owned()),
             (true, true) => Fate::Forget("it was adopted, not created: forgotten, never deleted".to_owned()),
             (true, false) => Fate::Destroy("a Removed document says to destroy it".to_owned()),
@@ -235,11 +230,9 @@ pub(crate) fn vanished_versions(index: &Index<'_>) -> Vec<(String, u32, u32)> {
     let recorded = versions(&mut index.prior.resources.keys());
     let declared = versions(&mut index.desired.resources.keys());
     let removed = |product: &str, version: u32| {
-        index.prior.resources.keys().filter(|a| a.owner() == format!("{product}@{version}")).all(|address| {
-            let decided =
-                |r: &crate::graph::Removal| AddressGlob::parse(&r.pattern).is_ok_and(|g| g.matches(address));
-            index.desired.removals.iter().any(decided)
-                || index.desired.moves.iter().any(|m| m.from == *address)
+        let owner = format!("{product}@{version}");
+        index.prior.resources.keys().filter(|address| address.owner() == owner).all(|address| {
+            index.removal(address).is_some() || index.desired.moves.iter().any(|m| m.from == *address)
         })
     };
     let mut found = Vec::new();
