@@ -71,8 +71,9 @@ impl Ui {
     }
 
     /// What shows progress in this run.
-    pub fn progress(&self, sources: Sources) -> progress::Progress {
+    pub fn progress(&self, sources: Sources, quiet: bool) -> progress::Progress {
         let mode = match (self.json, self.watched) {
+            _ if quiet => progress::Mode::Quiet,
             (true, _) => progress::Mode::Json,
             (_, true) => progress::Mode::Bars,
             _ => progress::Mode::Lines,

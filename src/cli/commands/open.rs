@@ -17,11 +17,13 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wanted {
     pub(super) parallelism: Option<u16>,
+    /// Too quick to be worth showing.
+    pub(super) quiet: bool,
 }
 
 impl From<&Planning> for Wanted {
     fn from(planning: &Planning) -> Self {
-        Self { parallelism: planning.parallelism }
+        Self { parallelism: planning.parallelism, quiet: false }
     }
 }
 
@@ -42,12 +44,8 @@ pub(super) fn open(run: &Invocation, wanted: &Wanted) -> Result<Opened, Exit> {
 
 /// As [`open`], in a given mesh.
 pub(super) fn open_at(run: &Invocation, wanted: &Wanted, root: PathBuf) -> Result<Opened, Exit> {
-    let progress = Arc::new(run.ui.progress(Sources::default()));
+    let progress = Arc::new(run.ui.progress(Sources::default(), wanted.quiet));
     let timing = Arc::new(Timing::new(Arc::clone(&progress) as Arc<dyn EventSink>));
-    let mut budget = CallBudget::default();
-    if let Some(parallelism) = wanted.parallelism {
-        budget.parallelism = usize::from(parallelism);
-    }
     let context = Context {
         clock: Arc::new(SystemClock::new()),
         entropy: Arc::new(OsEntropy),
@@ -55,13 +53,14 @@ pub(super) fn open_at(run: &Invocation, wanted: &Wanted, root: PathBuf) -> Resul
         lease: Arc::new(OpenGate),
         secrets: Arc::new(Secrets::new(&root)),
         events: Arc::clone(&timing) as Arc<dyn EventSink>,
-        budget,
+        budget: CallBudget::default(),
     };
     let options = SessionOptions {
         root,
         environment: run.global.environment.clone(),
         providers: run.providers,
         context: context.clone(),
+        parallelism: wanted.parallelism,
         who: who(),
         host: host(),
     };

@@ -47,7 +47,7 @@ pub struct PlanArgs {
     #[arg(long)]
     pub concise: bool,
     /// Plan against a recorded snapshot; no system is contacted
-    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
     /// Record what was read live
     #[arg(long, value_name = "FILE")]

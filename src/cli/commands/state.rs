@@ -45,7 +45,7 @@ Examples:
 }
 
 pub async fn run(args: &StateArgs, run: &Invocation) -> Exit {
-    let opened = match open::open(run, &open::Wanted::default()) {
+    let opened = match open::open(run, &open::Wanted { quiet: true, ..open::Wanted::default() }) {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };

@@ -29,7 +29,7 @@ pub(crate) struct Line {
 /// The lines of one attribute that differs.
 pub(crate) fn lines(change: &AttributeChange) -> Vec<Line> {
     let mut out = Lines { class: change.class, lines: Vec::new() };
-    let label = escape::line(&change.path.join(".")).into_owned();
+    let label = escape::line(&label(&change.path)).into_owned();
     match (&change.before, &change.after) {
         (None, Planned::Value(after)) => out.one_sided(0, Mark::Add, &label, after),
         (Some(before), Planned::Value(after)) => out.both(0, &label, before, after),
@@ -48,6 +48,15 @@ pub(crate) fn lines(change: &AttributeChange) -> Vec<Line> {
         out.push(0, Mark::Remark, escape::line(reason).into_owned());
     }
     out.lines
+}
+
+/// A path as a person would say it: `config.retention.ms`, `field total_amount`.
+fn label(path: &[String]) -> String {
+    let list = path.iter().position(|part| matches!(part.as_str(), "fields" | "ports" | "sources"));
+    match list {
+        Some(at) if at + 1 < path.len() => format!("{} {}", singular(&path[at]), path[at + 1..].join(".")),
+        _ => path.join("."),
+    }
 }
 
 struct Lines {
@@ -127,14 +136,12 @@ impl Lines {
         }
     }
 
-    /// A column's path holds its name already.
+    /// The path of an entry ends with its name already.
     fn entry_label(&self, label: &str, map: &Map<String, Value>) -> String {
-        match label.split_once("fields.") {
-            Some(("", path)) => format!("field {path}"),
-            _ => {
-                let name = map.get("name").and_then(Value::as_str).unwrap_or_default();
-                format!("{} {}", singular(label), escape::line(name))
-            }
+        let name = escape::line(map.get("name").and_then(Value::as_str).unwrap_or_default()).into_owned();
+        match label.split_once(' ') {
+            Some((_, path)) if path == name || path.ends_with(&format!(".{name}")) => label.to_owned(),
+            _ => format!("{} {name}", singular(label)),
         }
     }
 

@@ -102,7 +102,9 @@ mod tests {
     #[test]
     fn drift_comes_first_and_counts_last() {
         let text = anstream::adapter::strip_str(&human(&report("not applied"))).to_string();
-        snapbox::assert_data_eq!(text, snapbox::str![[r#"
+        snapbox::assert_data_eq!(
+            text,
+            snapbox::str![[r#"
 Changed outside
 Live systems differ from what was last applied.
 
@@ -118,7 +120,8 @@ Declared, but not applied yet; no drift.
 1 resource drifted. 1 in sync, 1 pending, 0 unreadable.
 Set it back with `datamesh apply`, or declare it as it is.
 
-"#]]);
+"#]]
+        );
         assert_eq!(summary(&DriftReport::default()), "No drift. 0 in sync, 0 pending, 0 unreadable.");
     }
 

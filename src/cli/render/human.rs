@@ -4,7 +4,7 @@ use super::escape;
 use super::style::{BOLD, CYAN, LOUD, YELLOW, paint};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use datamesh_provider::{Diagnostic, Diagnostics, FileId, Severity, Sources, Span};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 /// Lines longer than this are not quoted: the place is named instead.
@@ -19,9 +19,13 @@ pub fn diagnostics(diagnostics: &Diagnostics, sources: &Sources, width: usize) -
     let mut files = Files { sources, lines: BTreeMap::new() };
     let renderer = Renderer::styled().term_width(width.max(40));
     let mut out = String::new();
-    for (at, diagnostic) in diagnostics.iter().enumerate() {
+    for (at, (diagnostic, scopes)) in once_each(diagnostics).into_iter().enumerate() {
         if at < IN_FULL {
             out.push_str(&one(diagnostic, &mut files, &renderer));
+            if scopes.len() > 1 {
+                let scopes: Vec<_> = scopes.iter().map(|scope| escape::line(scope)).collect();
+                out.push_str(&format!("\n  holds back {}", scopes.join(", ")));
+            }
             out.push_str("\n\n");
         } else {
             out.push_str(&short(diagnostic, &mut files));
@@ -31,9 +35,29 @@ pub fn diagnostics(diagnostics: &Diagnostics, sources: &Sources, width: usize) -
     out
 }
 
+/// Findings that differ in whom they hold back only are one finding.
+fn once_each(diagnostics: &Diagnostics) -> Vec<(&Diagnostic, Vec<&str>)> {
+    let mut all: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
+    let mut seen: HashMap<(&str, &str, Option<(FileId, u32)>), Vec<usize>> = HashMap::new();
+    for one in diagnostics {
+        let place = one.labels.first().map(|label| (label.span.file, label.span.start));
+        let alike = seen.entry((one.code.id, one.detail.as_str(), place)).or_default();
+        let same = |at: &&usize| all[**at].0.labels == one.labels && all[**at].0.help == one.help;
+        match alike.iter().find(same).copied() {
+            Some(at) => all[at].1.extend(one.scope.as_deref()),
+            None => {
+                alike.push(all.len());
+                all.push((one, one.scope.as_deref().into_iter().collect()));
+            }
+        }
+    }
+    all
+}
+
 /// `3 errors, 1 warning`, or nothing.
 pub fn counts(diagnostics: &Diagnostics) -> Option<String> {
-    let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+    let all = once_each(diagnostics);
+    let count = |severity| all.iter().filter(|(d, _)| d.severity == severity).count();
     let parts: Vec<String> = [(Severity::Error, "error"), (Severity::Warning, "warning")]
         .into_iter()
         .map(|(severity, word)| (count(severity), word))
@@ -240,10 +264,13 @@ fn one(diagnostic: &Diagnostic, files: &mut Files<'_>, renderer: &Renderer) -> S
 /// Paths, with line and column where the text is known.
 type Unquoted = Vec<(String, Option<(usize, usize)>)>;
 
+/// Labels of one file that are shown together, with the first and the last of their lines.
+type Cluster<'a> = (FileId, usize, usize, Vec<(Span, &'a str, bool)>);
+
 /// The labels of a diagnostic as quotes, near ones together, and those that cannot be quoted as bare places.
 fn quotes(diagnostic: &Diagnostic, files: &mut Files<'_>) -> (Vec<Quote>, Unquoted) {
     let mut unquoted = Unquoted::new();
-    let mut clusters: Vec<(FileId, usize, usize, Vec<(Span, &str, bool)>)> = Vec::new();
+    let mut clusters: Vec<Cluster<'_>> = Vec::new();
     for (at, label) in diagnostic.labels.iter().enumerate() {
         let (file, main) = (label.span.file, at == 0);
         if files.text(file).is_none() {

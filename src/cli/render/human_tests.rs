@@ -64,6 +64,23 @@ error[DM0102]: unknown key
 }
 
 #[test]
+fn one_cause_is_told_once() {
+    let found = |owner: &str| Diagnostic::error(UNKNOWN_KEY, "Kafka does not answer.").scoped(owner);
+    let all: Diagnostics = [found("orders"), found("orders/lines@1")].into_iter().collect();
+    assert_data_eq!(
+        plain(&diagnostics(&all, &Sources::default(), 100)),
+        str![[r#"
+error[DM0102]: unknown key
+  why: Kafka does not answer.
+  holds back orders, orders/lines@1
+
+
+"#]]
+    );
+    assert_eq!(counts(&all).as_deref(), Some("1 error"));
+}
+
+#[test]
 fn places_far_apart_and_in_other_files_are_all_quoted() {
     let far: String = (0..40).map(|n| format!("  key{n}: {n}\n")).collect();
     let text = format!("first: here\n{far}last: there\n");
@@ -169,8 +186,8 @@ fn counting_words() {
     assert_eq!(plural(0, "file"), "0 files");
     let many: Diagnostics = [
         Diagnostic::error(UNKNOWN_KEY, "x"),
-        Diagnostic::warning(UNKNOWN_KEY, "x"),
         Diagnostic::warning(UNKNOWN_KEY, "y"),
+        Diagnostic::warning(UNKNOWN_KEY, "z"),
     ]
     .into_iter()
     .collect();

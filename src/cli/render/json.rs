@@ -270,11 +270,11 @@ pub fn plan_events(plan: &Plan) -> String {
     let mut out = String::new();
     for drift in &plan.drift {
         let message = format!("{} changed outside", drift.address);
-        out.push_str(&line("resource_drift", message, resource_drift(drift)));
+        out.push_str(&line("resource_drift", message, json!({"resource_drift": resource_drift(drift)})));
     }
     for change in plan.changes.iter().filter(|change| change.action != Action::NoOp || change.bookkeeping) {
         let message = format!("{}: {}", change.address, change.reason);
-        out.push_str(&line("planned_change", message, resource_change(change)));
+        out.push_str(&line("planned_change", message, json!({"resource_change": resource_change(change)})));
     }
     for (owner, reason) in &plan.held_back {
         out.push_str(&line(
@@ -339,8 +339,8 @@ pub fn event(event: &Event, sources: &Sources) -> Option<String> {
         ),
         Event::GroupStart { index, groups, operations } => line(
             "group_start",
-            format!("group {} of {groups}", index + 1),
-            json!({"group": index + 1, "groups": groups, "operations": operations}),
+            format!("group {index} of {groups}"),
+            json!({"group": index, "groups": groups, "operations": operations}),
         ),
         Event::OperationStart { address, action, step } => {
             let word = action_word(*action);

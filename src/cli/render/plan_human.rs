@@ -177,9 +177,9 @@ fn resource(out: &mut String, change: &ResourceChange, options: Options) {
         return;
     }
     let mut shown: Vec<Line> = change.attributes.iter().flat_map(lines).collect();
+    shown.extend(computed(change));
     align(&mut shown);
     attribute_lines(out, &shown);
-    computed(out, change);
     if change.unchanged > 0 {
         remark(out, &format!("({} unchanged)", plural(change.unchanged, "attribute")));
     }
@@ -247,17 +247,20 @@ fn attribute_lines(out: &mut String, lines: &[Line]) {
 }
 
 /// What the system will assign, unless the difference says so itself.
-fn computed(out: &mut String, change: &ResourceChange) {
+fn computed(change: &ResourceChange) -> impl Iterator<Item = Line> + '_ {
     let said = |name: &str| {
         change.attributes.iter().any(|attribute| {
             attribute.path.first().is_some_and(|first| first == name)
                 && attribute.after == Planned::KnownAfterApply
         })
     };
-    let names: Vec<&str> = change.computed.iter().map(String::as_str).filter(|name| !said(name)).collect();
-    for name in names {
-        let _ = writeln!(out, "      {} {} = (known after apply)", paint(GREEN, "+"), escape::line(name));
-    }
+    let names = change.computed.iter().filter(move |name| !said(name));
+    names.map(|name| Line {
+        depth: 0,
+        mark: Mark::Add,
+        class: Class::Safe,
+        text: format!("{} = (known after apply)", escape::line(name)),
+    })
 }
 
 fn held(out: &mut String, plan: &Plan) {

@@ -9,7 +9,9 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn one_of_everything() {
-    assert_data_eq!(plain(&plan(&samples::full(), Options::default())), str![[r#"
+    assert_data_eq!(
+        plain(&plan(&samples::full(), Options::default())),
+        str![[r#"
 Changed outside
 Live systems differ from what was last applied.
 
@@ -82,12 +84,15 @@ Moved in the state only: orders/before@1:kafka_topic.kafka -> orders/renamed@1:k
 
 Plan: 2 to create, 2 to update, 0 to replace, 1 to delete, 1 to adopt, 1 to forget. 1 held, 2 lose data.
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]
 fn concise_is_one_block_a_resource() {
-    assert_data_eq!(plain(&plan(&samples::full(), Options { concise: true })), str![[r#"
+    assert_data_eq!(
+        plain(&plan(&samples::full(), Options { concise: true })),
+        str![[r#"
 Changed outside
 Live systems differ from what was last applied.
 
@@ -143,7 +148,8 @@ Moved in the state only: orders/before@1:kafka_topic.kafka -> orders/renamed@1:k
 
 Plan: 2 to create, 2 to update, 0 to replace, 1 to delete, 1 to adopt, 1 to forget. 1 held, 2 lose data.
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]

@@ -164,7 +164,7 @@ impl Bars {
                 if let Some(bar) = self.group.take() {
                     bar.finish_and_clear();
                 }
-                self.group = Some(self.bar(*operations, format!("group {} of {groups}", index + 1)));
+                self.group = Some(self.bar(*operations, format!("group {index} of {groups}")));
             }
             Event::OperationComplete { .. } => {
                 self.print(event);
@@ -219,7 +219,7 @@ pub(crate) fn line(event: &Event) -> Option<String> {
         }
         Event::GroupStart { index, groups, operations } => {
             let operations = super::human::plural(*operations, "operation");
-            paint(DIM, format!("group {} of {groups}: {operations}", index + 1))
+            paint(DIM, format!("group {index} of {groups}: {operations}"))
         }
         Event::OperationComplete { address, action, step, outcome, took } => {
             operation(&address.to_string(), *action, step, outcome, *took)
@@ -296,7 +296,7 @@ mod tests {
             Event::RefreshProgress { system: system.clone(), done: 1 },
             Event::RefreshComplete { system: system.clone(), objects: 3, took },
             Event::RefreshFailed { system, error },
-            Event::GroupStart { index: 0, groups: 2, operations: 1 },
+            Event::GroupStart { index: 1, groups: 2, operations: 1 },
             Event::OperationComplete { address, action, step, outcome, took },
             Event::Waiting { what: text.to_owned(), for_how_long: took },
         ]

@@ -67,7 +67,7 @@ fn composite(map: &Map<String, Value>) -> String {
         (_, "decimal") => format!("decimal({},{})", number(map, "precision"), number(map, "scale")),
         ("struct" | "record", _) => {
             let fields = map.get("fields").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-            let fields: Vec<String> = fields.iter().map(|field| field_of_struct(field)).collect();
+            let fields: Vec<String> = fields.iter().map(field_of_struct).collect();
             format!("struct<{}>", fields.join(", "))
         }
         ("list", _) => format!("list<{}{}>", inner("element"), optional("element_required")),
