@@ -192,26 +192,61 @@ fn update(
     object: &LiveObject,
     live: &Attributes,
 ) -> Decision {
-    let desired = sides.declared.clone().unwrap_or_default();
+    let declared = sides.declared.clone().unwrap_or_default();
+    let unfinished = prior.record.unfinished;
+    // A creation that was cut off goes on: what it was to give is still to come.
+    let desired = if unfinished { sides.filled.clone().unwrap_or_default() } else { declared.clone() };
     let view = View::Update { prior: &prior.attributes, live, desired: &desired };
     let (spec, diagnostics) = match diff(sides, view, &wanted.object.spans) {
         Ok(found) => found,
         Err(decision) => return *decision,
     };
     let drift = drift_of(sides, prior, live);
-    let declared_changed = desired != prior.attributes;
+    let declared_changed = declared != prior.attributes;
     let action = if spec.is_no_op() { Action::NoOp } else { Action::Update };
     let reason = match (action, declared_changed, drift.is_some()) {
         (Action::NoOp, ..) => "",
+        _ if unfinished => "its creation was cut off: completed",
         (_, true, false) => "the manifest changed",
         (_, false, _) => "changed outside: set back to what is declared",
         (_, true, true) => "the manifest changed, and it was changed outside",
     };
     let mut change = changed(sides, wanted, action, reason, spec);
-    change.live = sides.ty.managed(live, &desired).ok();
+    // What is no longer declared is still ours, until the provider has seen it there and taken it away.
+    let ours = either(&desired, &prior.attributes);
+    change.live = sides.ty.managed(live, &ours).or_else(|_| sides.ty.managed(live, &desired)).ok();
     change.incarnation = object.incarnation.clone().or_else(|| prior.record.incarnation.clone());
-    change.bookkeeping = stale_record(prior, &change, &desired);
+    change.bookkeeping = stale_record(prior, &change, &declared);
+    change.planned = Some(desired);
     Decision { change: Some(change), drift, diagnostics, unreadable: None }
+}
+
+/// All that one of two sides names: maps by key, lists of named entries by name, anything else as the first has it.
+fn either(first: &Attributes, second: &Attributes) -> Attributes {
+    let mut both = first.clone();
+    for (key, theirs) in second {
+        match both.get_mut(key) {
+            Some(Value::Object(ours)) if !ours.contains_key("type") => {
+                if let Value::Object(theirs) = theirs {
+                    *ours = either(ours, theirs);
+                }
+            }
+            Some(Value::Array(ours)) => {
+                let known = |name: &Value| ours.iter().any(|entry| entry.get("name") == Some(name));
+                let more = theirs.as_array().into_iter().flatten();
+                let more: Vec<Value> = more
+                    .filter(|entry| entry.get("name").is_some_and(|name| !known(name)))
+                    .cloned()
+                    .collect();
+                ours.extend(more);
+            }
+            Some(_) => {}
+            None => {
+                both.insert(key.clone(), theirs.clone());
+            }
+        }
+    }
+    both
 }
 
 /// What differs live from what was last applied, read from applied to live.
@@ -256,6 +291,7 @@ fn stale_record(prior: &PriorSide<'_>, change: &ResourceChange, desired: &Attrib
             || spec.on_remove != record.on_remove
     });
     meta || prior.moved_from.is_some()
+        || record.unfinished
         || *desired != prior.attributes
         || change.incarnation != record.incarnation
 }

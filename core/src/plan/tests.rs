@@ -74,6 +74,7 @@ impl World {
             origin: Origin::Created,
             prevent_destroy: false,
             on_remove: None,
+            unfinished: false,
         };
         self.prior.resources.entry(address).or_insert(record)
     }
@@ -199,6 +200,20 @@ fn an_object_changed_outside_to_what_is_now_declared_only_updates_the_record() {
     world.is_live("a", json!({"size": 3}));
     let (plan, _) = world.plan();
     assert!(!plan.has_changes() && plan.has_work());
+}
+
+#[test]
+fn what_is_no_longer_declared_is_among_what_the_plan_saw() {
+    let mut world = World::new();
+    world.declares(A, "a", json!({"config": {"kept": "1"}}));
+    world.records(A, "a", json!({"size": 1, "config": {"kept": "1", "gone": "1"}}));
+    world.is_live("a", json!({"size": 1, "config": {"kept": "1", "gone": "2", "theirs": "1"}}));
+    let (plan, _) = world.plan();
+    assert_eq!(
+        plan.changes[0].live,
+        Some(attributes(json!({"size": 1, "config": {"kept": "1", "gone": "2"}}))),
+        "else the provider would not take it away"
+    );
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub struct PriorResource {
     pub origin: Origin,
     pub prevent_destroy: bool,
     pub on_remove: Option<OnRemove>,
+    /// Its creation was cut off between two steps: it does not yet have all that a creation gives.
+    pub unfinished: bool,
 }
 
 /// Lineage and serial of one shard.
@@ -180,7 +182,7 @@ pub struct ResourceChange {
     pub computed: Vec<String>,
     /// What we last applied.
     pub prior: Option<Attributes>,
-    /// What is live, as far as it is managed.
+    /// What is live, as far as it is managed: what is declared, and what was last applied.
     pub live: Option<Attributes>,
     /// What shall be: normalised; creation defaults filled in for a create. `None` where nothing stays.
     pub planned: Option<Attributes>,
