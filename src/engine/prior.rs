@@ -49,6 +49,7 @@ fn resource(address: &Address, record: &Record, types: &Types) -> Result<PriorRe
             datamesh_state::OnRemove::Forget => OnRemove::Forget,
             datamesh_state::OnRemove::Destroy => OnRemove::Destroy,
         }),
+        unfinished: !record.unfinished.is_empty(),
     })
 }
 

@@ -51,7 +51,7 @@ pub(crate) async fn recover(
     for (id, intent) in pending {
         let managed = |live: &LiveObject, like: &Attributes| managed(types, &intent.ty, live, like);
         let answer = answers.remove(&id).unwrap_or_else(|| Err("it was not answered".to_owned()));
-        let verdict = answer.map(|live| datamesh_state::recover(&intent, live.as_ref(), &managed));
+        let verdict = answer.map(|live| shard.judge(&intent, live.as_ref(), &managed));
         if let Ok(verdict) = &verdict {
             shard.apply_recovery(&id, verdict, &managed)?;
         }

@@ -18,6 +18,8 @@ pub struct SessionOptions {
     pub environment: Option<String>,
     pub providers: Providers,
     pub context: Context,
+    /// Calls under way per system; unless given, what the environment says.
+    pub parallelism: Option<u16>,
     /// Who runs this, for locks and records.
     pub who: String,
     pub host: String,
@@ -48,7 +50,7 @@ pub struct Session {
 
 impl Session {
     /// Loads the manifests and chooses the environment.
-    pub fn open(options: SessionOptions) -> Result<Self, Box<OpenError>> {
+    pub fn open(mut options: SessionOptions) -> Result<Self, Box<OpenError>> {
         options.context.events.event(Event::Phase { name: "load" });
         let source::Loaded { load, .. } = source::load(&options.root);
         let mut diagnostics = load.diagnostics.clone();
@@ -61,6 +63,8 @@ impl Session {
         let mut broken = found.has_errors();
         diagnostics.extend(found);
         let Some(environment) = environment else { return fail(diagnostics, load) };
+        let parallelism = options.parallelism.unwrap_or(environment.parallelism);
+        options.context.budget.parallelism = usize::from(parallelism.max(1));
         let found = system_settings(&environment, options.providers);
         broken |= found.has_errors();
         diagnostics.extend(found);

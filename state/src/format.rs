@@ -78,6 +78,10 @@ pub struct Record {
     pub prevent_destroy: bool,
     /// What happens when no manifest declares it any more; `None`: whatever the type's rule is.
     pub on_remove: Option<OnRemove>,
+    /// The steps of its creation that are still to come, where it was cut off between two: it does not yet have all
+    /// that a creation gives, the environment's defaults among it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<String>,
 }
 
 /// How a resource became ours.

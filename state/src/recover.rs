@@ -85,6 +85,21 @@ fn merge(base: &mut Attributes, top: &Attributes) {
 }
 
 impl Shard {
+    /// The verdict on an intent of this shard. A later step of a creation is about what is recorded as ours
+    /// already: what it lacks is no conflict, but what is still to be done.
+    pub fn judge(
+        &self,
+        intent: &Intent,
+        live: Option<&LiveObject>,
+        managed: &dyn Fn(&LiveObject, &Attributes) -> Attributes,
+    ) -> Recovery {
+        let begun = self.resources.get(&intent.address).is_some_and(|record| !record.unfinished.is_empty());
+        match recover(intent, live, managed) {
+            Recovery::Conflict { .. } if begun => Recovery::NotCreated,
+            verdict => verdict,
+        }
+    }
+
     /// Stores a verdict. A [`Recovery::Conflict`] leaves the intent pending: it is for a person. What a deletion
     /// left to others ([`Recovery::ReplacedOutside`]) is forgotten.
     pub fn apply_recovery(

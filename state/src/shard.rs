@@ -214,8 +214,10 @@ impl Shard {
             (false, Some(record)) if intent.action == OpAction::Update => record.attributes.clone(),
             _ => managed(live, &becomes.declared),
         };
+        let creating = intent.action == OpAction::Create || was.is_some_and(|was| !was.unfinished.is_empty());
         let record = Record {
             generation: was.map_or(0, |record| record.generation) + 1,
+            unfinished: if creating { intent.remaining.clone() } else { Vec::new() },
             // What is made again after it was deleted outside is ours, however it began.
             origin: match (intent.action, was) {
                 (OpAction::Update, Some(record)) => record.origin,
@@ -278,6 +280,7 @@ impl Shard {
             redescribed(record, becomes);
             record.schema_version = becomes.schema_version;
             record.attributes = becomes.declared.clone();
+            record.unfinished.clear();
             if let Some(incarnation) = incarnation {
                 record.incarnation = Some(incarnation.to_owned());
             }
@@ -442,5 +445,6 @@ fn about(becomes: &Becomes) -> Record {
         origin: Origin::Created,
         prevent_destroy: becomes.prevent_destroy,
         on_remove: becomes.on_remove,
+        unfinished: Vec::new(),
     }
 }

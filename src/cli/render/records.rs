@@ -141,6 +141,7 @@ mod tests {
             origin: Origin::Created,
             prevent_destroy: false,
             on_remove: None,
+            unfinished: Vec::new(),
         };
         (address, record)
     }

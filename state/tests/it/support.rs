@@ -100,6 +100,7 @@ pub(crate) fn record(of: &str, attributes: Value) -> Record {
         origin: Origin::Created,
         prevent_destroy: false,
         on_remove: None,
+        unfinished: Vec::new(),
     }
 }
 
