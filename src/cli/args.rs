@@ -112,7 +112,7 @@ pub struct Planning {
     /// Calls under way per system [default: the environment's, else 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub parallelism: Option<u16>,
-    /// Say requests, bytes and seconds per system
+    /// Say how long reading each system took
     #[arg(long)]
     pub timing: bool,
 }

@@ -280,3 +280,15 @@ fn the_nearest_mesh_upwards_is_taken() {
     datamesh(Path::new("/"), &["-C", &dir.path().to_string_lossy(), "validate"]).code(0);
     datamesh(Path::new("/"), &["validate", "-C", &dir.path().join("nowhere").to_string_lossy()]).code(1);
 }
+
+#[test]
+fn the_demo_needs_no_server_and_shows_a_bit_of_everything() {
+    let dir = folder();
+    let run = datamesh(dir.path(), &["demo"]).code(0);
+    let text = out(&run);
+    for expected in ["Changed outside", "~ config.retention.ms", "+ field channel", "!     ~", "loses data."]
+    {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+    assert!(fs::read_dir(dir.path()).expect("a folder").next().is_none(), "it leaves nothing behind");
+}

@@ -1,4 +1,14 @@
 //! Tests of the program as a whole that need no server.
 
+// Helpers of tests are tests too: what may be unwrapped in one may be unwrapped in the other.
+#![cfg(test)]
+
+mod cli;
+mod flow;
+mod golden;
+mod kill;
 mod load;
 mod manifests;
+mod safety;
+mod world;
+mod tidy;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Where the sandbox listens unless told otherwise.
 const KAFKA: &str = "127.0.0.1:19092";
-const REGISTRY: &str = "http://127.0.0.1:18081/apis/ccompat/v7";
+const REGISTRY: &str = "http://127.0.0.1:19090/apis/ccompat/v7";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\

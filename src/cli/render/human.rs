@@ -38,11 +38,14 @@ pub fn diagnostics(diagnostics: &Diagnostics, sources: &Sources, width: usize) -
 /// Findings that differ in whom they hold back only are one finding.
 fn once_each(diagnostics: &Diagnostics) -> Vec<(&Diagnostic, Vec<&str>)> {
     let mut all: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
-    let mut seen: HashMap<(&str, &str, Option<(FileId, u32)>), Vec<usize>> = HashMap::new();
+    // Findings may be many: what is alike is sought among those of one text only.
+    let mut seen: HashMap<&str, Vec<usize>> = HashMap::new();
     for one in diagnostics {
-        let place = one.labels.first().map(|label| (label.span.file, label.span.start));
-        let alike = seen.entry((one.code.id, one.detail.as_str(), place)).or_default();
-        let same = |at: &&usize| all[**at].0.labels == one.labels && all[**at].0.help == one.help;
+        let alike = seen.entry(one.detail.as_str()).or_default();
+        let same = |at: &&usize| {
+            let other = all[**at].0;
+            other.code == one.code && other.labels == one.labels && other.help == one.help
+        };
         match alike.iter().find(same).copied() {
             Some(at) => all[at].1.extend(one.scope.as_deref()),
             None => {

@@ -29,7 +29,7 @@ orders/facts@3
       + partitions            = 3
       + config.cleanup.policy = "compact"
       + config.retention.ms   = "604800000" (7d)
-      + topic_id = (known after apply)
+      + topic_id              = (known after apply)
 
     + schema_subject.contract  facts in registry.default
       create: declared, and not there yet

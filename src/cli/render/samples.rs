@@ -64,6 +64,35 @@ pub(crate) fn plan(mut changes: Vec<ResourceChange>) -> Plan {
 
 /// One of everything.
 pub(crate) fn full() -> Plan {
+    let mut changes = creates();
+    changes.extend(updates());
+    changes.extend(endings());
+    let mut plan = plan(changes);
+    plan.drift = vec![
+        Drift {
+            address: "orders/lines@1:kafka_topic.kafka".parse().expect("an address"),
+            ty: TypeName::new("kafka_topic"),
+            id: ObjectId::new("orders.lines.v1"),
+            deleted: false,
+            attributes: vec![AttributeChange::new(
+                &["config", "retention.ms"],
+                Some(json!("604800000")),
+                Planned::Value(json!("3600000")),
+            )],
+        },
+        Drift {
+            address: "orders/lines@1:schema_subject.kafka".parse().expect("an address"),
+            ty: TypeName::new("schema_subject"),
+            id: ObjectId::new("orders.lines.v1-value"),
+            deleted: true,
+            attributes: Vec::new(),
+        },
+    ];
+    plan.held_back.insert("shipping/parcels@1".into(), "its manifest has an error".into());
+    plan
+}
+
+fn creates() -> Vec<ResourceChange> {
     let mut topic = change(
         "orders/facts@3:kafka_topic.kafka",
         "orders.facts.v3",
@@ -88,6 +117,10 @@ pub(crate) fn full() -> Plan {
         set(&["schema_type"], json!("AVRO")),
         set(&["compatibility"], json!("BACKWARD")),
     ];
+    vec![topic, subject]
+}
+
+fn updates() -> Vec<ResourceChange> {
     let mut shrink =
         change("orders/lines@1:kafka_topic.kafka", "orders.lines.v1", Action::Update, "the manifest changed");
     shrink.class = Class::DataLoss;
@@ -117,6 +150,10 @@ pub(crate) fn full() -> Plan {
         ),
     ];
     table.notes = vec!["2 columns not ours".into()];
+    vec![shrink, table]
+}
+
+fn endings() -> Vec<ResourceChange> {
     let mut delete = change(
         "orders/old@1:kafka_topic.kafka",
         "orders.old.v1",
@@ -147,29 +184,7 @@ pub(crate) fn full() -> Plan {
     moved.moved_from = "orders/before@1:kafka_topic.kafka".parse().ok();
     moved.bookkeeping = true;
     let still = change("orders:catalog_domain.self", "orders", Action::NoOp, "");
-    let mut plan = plan(vec![topic, subject, shrink, table, delete, adopt, forget, hold, moved, still]);
-    plan.drift = vec![
-        Drift {
-            address: "orders/lines@1:kafka_topic.kafka".parse().expect("an address"),
-            ty: TypeName::new("kafka_topic"),
-            id: ObjectId::new("orders.lines.v1"),
-            deleted: false,
-            attributes: vec![AttributeChange::new(
-                &["config", "retention.ms"],
-                Some(json!("604800000")),
-                Planned::Value(json!("3600000")),
-            )],
-        },
-        Drift {
-            address: "orders/lines@1:schema_subject.kafka".parse().expect("an address"),
-            ty: TypeName::new("schema_subject"),
-            id: ObjectId::new("orders.lines.v1-value"),
-            deleted: true,
-            attributes: Vec::new(),
-        },
-    ];
-    plan.held_back.insert("shipping/parcels@1".into(), "its manifest has an error".into());
-    plan
+    vec![delete, adopt, forget, hold, moved, still]
 }
 
 fn timestamp() -> Value {
