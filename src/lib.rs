@@ -1,5 +1,7 @@
 //! The `datamesh` program.
 
 pub mod cli;
+pub mod engine;
+pub mod providers;
 pub mod sandbox;
 pub mod source;
