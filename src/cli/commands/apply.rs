@@ -40,20 +40,54 @@ pub async fn run(args: &ApplyArgs, run: &Invocation) -> Exit {
     if let Some(exit) = prepare(run, &opened, &args.writing).await {
         return exit;
     }
-    let planned = match &args.file {
-        Some(file) => verified(run, &opened, file).await,
-        None => fresh(run, &opened, args).await,
-    };
-    let planned = match planned {
-        Ok(planned) => planned,
-        Err(exit) => return exit,
-    };
     let question = Question { saved: args.file.is_some(), strict: args.planning.strict, destroy: false };
-    let exit = carry_out(run, &opened, &planned, &args.writing, question).await;
+    // Who approves whatever the plan is may as well be given a newer one.
+    let again = if args.file.is_none() && args.writing.auto_approve.is_some() { PLANS_AGAIN } else { 0 };
+    let mut exit = once(run, &opened, args, question).await;
+    for _ in 0..again {
+        if !matches!(exit, Err(Ended::Overtaken(_))) {
+            break;
+        }
+        run.ui.err("Another run was faster. Planning again.\n");
+        exit = match settle(run, &opened, &args.writing).await {
+            Some(exit) => Err(Ended::With(exit)),
+            None => once(run, &opened, args, question).await,
+        };
+    }
     if args.planning.timing {
         run.ui.err(&opened.timing.report());
     }
-    exit
+    match exit {
+        Ok(exit) | Err(Ended::With(exit)) => exit,
+        Err(Ended::Overtaken(error)) => fail_apply(run, &opened, &error),
+    }
+}
+
+/// How often an approved apply plans again because another run wrote the state between its plan and its lock.
+const PLANS_AGAIN: usize = 10;
+
+/// Why an apply did not begin.
+#[derive(Debug)]
+enum Ended {
+    /// What is wrong has been printed.
+    With(Exit),
+    /// Another run wrote the state after it was read; nothing was done.
+    Overtaken(ApplyError),
+}
+
+/// One plan, carried out.
+async fn once(
+    run: &Invocation,
+    opened: &Opened,
+    args: &ApplyArgs,
+    question: Question,
+) -> Result<Exit, Ended> {
+    let planned = match &args.file {
+        Some(file) => verified(run, opened, file).await,
+        None => fresh(run, opened, args).await,
+    };
+    let planned = planned.map_err(Ended::With)?;
+    attempt(run, opened, &planned, &args.writing, question).await.map_err(Ended::Overtaken)
 }
 
 /// Watches for signals, and settles what an interrupted apply left. An answer ends the run.
@@ -62,6 +96,11 @@ pub(super) async fn prepare(run: &Invocation, opened: &Opened, writing: &Writing
         let detail = format!("Signals cannot be watched for: {error}.");
         return Some(run.ui.fail(Diagnostic::error(codes::ENGINE, detail)));
     }
+    settle(run, opened, writing).await
+}
+
+/// Settles what an interrupted apply left. An answer ends the run.
+async fn settle(run: &Invocation, opened: &Opened, writing: &Writing) -> Option<Exit> {
     match opened.session.recover(writing.lock_timeout).await {
         Ok((settled, found)) => {
             opened.progress.finish();
@@ -111,25 +150,38 @@ pub(super) async fn carry_out(
     writing: &Writing,
     question: Question,
 ) -> Exit {
+    let done = attempt(run, opened, planned, writing, question).await;
+    done.unwrap_or_else(|error| fail_apply(run, opened, &error))
+}
+
+/// As [`carry_out`]; an error says that the plan is stale, and that nothing was done.
+async fn attempt(
+    run: &Invocation,
+    opened: &Opened,
+    planned: &Planned,
+    writing: &Writing,
+    question: Question,
+) -> Result<Exit, ApplyError> {
     let planning = plan::exit_of(planned);
     if question.strict && planning == Exit::Error {
         run.ui.err("Nothing is done: there are errors, and --strict was said.\n");
-        return planning;
+        return Ok(planning);
     }
     if !planned.plan.has_work() {
-        return planning;
+        return Ok(planning);
     }
     if let Err(diagnostic) = approve(run, opened, planned, writing, question) {
-        return run.ui.fail(*diagnostic);
+        return Ok(run.ui.fail(*diagnostic));
     }
     let done = opened.session.apply(planned, writing.lock_timeout).await;
     opened.progress.finish();
     match done {
         Ok(done) => {
             run.ui.out(&if run.ui.json { applied::events(&done) } else { applied::report(&done) });
-            planning.and(exit_of(&done))
+            Ok(planning.and(exit_of(&done)))
         }
-        Err(error) => planning.and(fail_apply(run, opened, &error)),
+        Err(stale @ ApplyError::Stale(_)) => Err(stale),
+        Err(error) => Ok(planning.and(fail_apply(run, opened, &error))),
     }
 }
 
@@ -186,7 +238,7 @@ fn approve(
     if run.ui.confirm(&asks, word) {
         return Ok(());
     }
-    refuse("Nothing was done: the answer was no.".to_owned(), "Nothing has changed.".to_owned())
+    Err(Box::new(Diagnostic::error(codes::NO_APPROVAL, "The answer was no: nothing was done.")))
 }
 
 fn fail_apply(run: &Invocation, opened: &Opened, error: &ApplyError) -> Exit {

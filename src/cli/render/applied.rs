@@ -5,6 +5,7 @@ use super::human::plural;
 use super::progress::outcome_error;
 use super::style::{BOLD, DIM, RED, YELLOW, paint};
 use crate::engine::{Applied, Settled};
+use datamesh_provider::Outcome;
 use datamesh_state::Recovery;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -17,7 +18,12 @@ pub fn report(applied: &Applied) -> String {
         let why = outcome_error(&failure.outcome).unwrap_or_default();
         let address = paint(BOLD, escape::line(&failure.address.to_string()));
         let step = escape::line(&failure.step);
-        let _ = writeln!(out, "{} {address} ({step}): {}", paint(RED, "failed"), escape::line(&why));
+        // Neither done nor failed: whoever reads `failed` would do it again by hand.
+        let word = match failure.outcome {
+            Outcome::Indeterminate(_) => paint(YELLOW, "not known"),
+            _ => paint(RED, "failed"),
+        };
+        let _ = writeln!(out, "{word} {address} ({step}): {}", escape::line(&why));
     }
     for address in &report.mismatches {
         let _ = writeln!(

@@ -103,6 +103,15 @@ fn record(text: &str) -> Option<(String, Value)> {
     Some((name, map.get("fields")?.clone()))
 }
 
+/// Whether this is the entry of a list that the path names already: `field total_amount`.
+fn is_entry(label: &str, map: &Map<String, Value>) -> bool {
+    let (Some((_, path)), Some(name)) = (label.split_once(' '), map.get("name").and_then(Value::as_str)) else {
+        return false;
+    };
+    let name = escape::line(name);
+    path == name || path.ends_with(&format!(".{name}"))
+}
+
 impl Lines {
     fn push(&mut self, depth: usize, mark: Mark, text: String) {
         self.lines.push(Line { depth, mark, class: self.class, text });
@@ -122,6 +131,10 @@ impl Lines {
             return self.entries(depth, mark, label, value);
         }
         match value {
+            Value::Object(map) if is_entry(label, map) => {
+                let text = format!("{label}  {}", entry(map));
+                self.push(depth, mark, text.trim_end().to_owned());
+            }
             Value::Object(map) if !map.is_empty() && !map.contains_key("type") => {
                 for (key, value) in map {
                     let label = format!("{label}.{}", escape::line(key));
@@ -129,21 +142,14 @@ impl Lines {
                 }
             }
             Value::Object(map) if map.contains_key("name") => {
-                let label = self.entry_label(label, map);
+                let name = map.get("name").and_then(Value::as_str).unwrap_or_default();
+                let label = format!("{} {}", singular(label), escape::line(name));
                 self.push(depth, mark, format!("{label}  {}", entry(map)));
             }
             other => self.push(depth, mark, format!("{label} = {}", show(label, other))),
         }
     }
 
-    /// The path of an entry ends with its name already.
-    fn entry_label(&self, label: &str, map: &Map<String, Value>) -> String {
-        let name = escape::line(map.get("name").and_then(Value::as_str).unwrap_or_default()).into_owned();
-        match label.split_once(' ') {
-            Some((_, path)) if path == name || path.ends_with(&format!(".{name}")) => label.to_owned(),
-            _ => format!("{} {name}", singular(label)),
-        }
-    }
 
     fn members(&mut self, depth: usize, mark: Mark, map: &Map<String, Value>) {
         for (key, value) in map {

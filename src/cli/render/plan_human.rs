@@ -7,6 +7,7 @@ use super::style::{BOLD, CYAN, DIM, GREEN, LOUD, RED, YELLOW, paint};
 use anstyle::Style;
 use datamesh_core::plan::{Action, Drift, Plan, ResourceChange, Summary};
 use datamesh_provider::{Class, Planned};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// How much of a plan to show.
@@ -135,7 +136,7 @@ fn changes(out: &mut String, plan: &Plan, options: Options) {
     if plan.has_changes() && !plan.drift.is_empty() {
         heading(out, "Planned", "");
     }
-    for change in plan.changes.iter().filter(|change| change.action.is_change()) {
+    for change in in_order(plan) {
         if any && (!options.concise || owner != change.address.owner()) {
             out.push('\n');
         }
@@ -146,6 +147,20 @@ fn changes(out: &mut String, plan: &Plan, options: Options) {
     if any {
         out.push('\n');
     }
+}
+
+/// What changes, by owner, and of each owner in the order in which it is done.
+fn in_order(plan: &Plan) -> Vec<&ResourceChange> {
+    let mut at = BTreeMap::new();
+    for (group, operations) in plan.graph.groups.iter().enumerate() {
+        for operation in operations.iter().filter_map(|at| plan.graph.operations.get(*at)) {
+            at.entry(&operation.address).or_insert(group);
+        }
+    }
+    let mut changes: Vec<_> = plan.changes.iter().filter(|change| change.action.is_change()).collect();
+    // What takes no call of a system is done first.
+    changes.sort_by_cached_key(|change| (change.address.owner(), at.get(&change.address)));
+    changes
 }
 
 /// The line of a resource with its reason, then what changes in it.
