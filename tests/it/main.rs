@@ -9,6 +9,7 @@ mod golden;
 mod kill;
 mod load;
 mod manifests;
+mod races;
 mod safety;
-mod world;
 mod tidy;
+mod world;

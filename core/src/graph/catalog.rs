@@ -222,6 +222,7 @@ fn lineage(draft: &mut Draft<'_>, entry: &Address, sources: &[lineage::Source]) 
     let mut depends_on = BTreeSet::from([entry.clone()]);
     let mut list = Vec::with_capacity(sources.len());
     for source in sources {
+        depends_on.extend(source.vanished.clone());
         let product = source.product.as_deref().and_then(|owner| {
             let upstream: Address = format!("{owner}:catalog_product.self").parse().ok()?;
             let id = draft.world.names.id(&upstream).unwrap_or(owner).to_owned();

@@ -3,7 +3,7 @@
 use crate::contract::did_you_mean;
 use crate::graph::codes;
 use crate::graph::draft::{Draft, World};
-use datamesh_provider::{Diagnostic, Spanned};
+use datamesh_provider::{Address, Diagnostic, Spanned};
 use std::collections::HashSet;
 
 /// One source of a product.
@@ -13,6 +13,9 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// The owner (`domain/product@version`), where it is a product of this environment.
     pub(crate) product: Option<String>,
+    /// The catalog entry of a product that no manifest declares any more, but that is still there: as long as
+    /// somebody names it as a source, it is consumed.
+    pub(crate) vanished: Option<Address>,
 }
 
 /// `<domain-or-alias>.<product>.v<n>`
@@ -33,9 +36,17 @@ pub(crate) fn sources(draft: &mut Draft<'_>) -> Vec<Source> {
         let (product, finding) = resolve(world, text);
         draft.found.extend(finding);
         draft.sources.extend(product.clone());
-        sources.push(Source { name: text.value.clone(), product });
+        let vanished = if product.is_none() { vanished(world, text) } else { None };
+        sources.push(Source { name: text.value.clone(), product, vanished });
     }
     sources
+}
+
+fn vanished(world: &World<'_>, text: &str) -> Option<Address> {
+    let (domain, product, version) = parse(text)?;
+    let domain = &world.domains.all[world.domains.find(domain)?].name;
+    let entry = format!("{domain}/{product}@{version}:catalog_product.self").parse().ok()?;
+    world.names.stays(&entry).then_some(entry)
 }
 
 fn resolve(world: &World<'_>, text: &Spanned<String>) -> (Option<String>, Option<Diagnostic>) {

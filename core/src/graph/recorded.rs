@@ -66,6 +66,12 @@ impl<'a> FixedNames<'a> {
         recorded.or_else(|| self.imported.get(address).copied())
     }
 
+    /// Whether this is recorded, and not moved elsewhere.
+    pub(crate) fn stays(&self, address: &Address) -> bool {
+        let recorded = self.recorded.is_some_and(|recorded| recorded.objects.contains_key(address));
+        recorded && !self.moved.values().any(|from| *from == address)
+    }
+
     /// Everything the state records.
     pub(crate) fn recorded(&self) -> impl Iterator<Item = (&'a Address, &'a RecordedObject)> {
         self.recorded.into_iter().flat_map(|recorded| &recorded.objects)

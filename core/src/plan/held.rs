@@ -2,6 +2,7 @@
 
 use super::PlanInput;
 use super::codes;
+use super::types::Mode;
 use datamesh_provider::{Address, Diagnostic, SystemName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -33,6 +34,10 @@ pub(crate) fn held_back<'a>(
             let why = format!("{} [{}]", diagnostic.code.summary, diagnostic.code.id);
             held.entry(scope.clone()).or_insert(why);
         }
+    }
+    // What uses a thing that stays may well go: only what is made needs what it depends on.
+    if input.options.mode == Mode::Destroy {
+        return held;
     }
     let mut users: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for resource in input.desired.resources.values() {

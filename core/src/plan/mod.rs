@@ -275,6 +275,7 @@ impl<'a> Run<'a> {
             drift.extend(decision.drift);
             changes.extend(decision.change.filter(|change| !held_back.contains_key(&change.address.owner())));
         }
+        self.keep_what_stays_used(&mut changes);
         changes.sort_by(|a, b| a.address.cmp(&b.address));
         drift.sort_by(|a, b| a.address.cmp(&b.address));
         let mut plan = Plan {
@@ -294,6 +295,34 @@ impl<'a> Run<'a> {
         }
         self.diagnostics.sort();
         (plan, self.diagnostics)
+    }
+
+    /// Where something that was to go is held back after all, what it depends on stays as well.
+    fn keep_what_stays_used(&self, changes: &mut [ResourceChange]) {
+        let destroy = self.input.options.mode == Mode::Destroy;
+        let recorded = self.priors.iter().filter(|(address, _)| {
+            // What is declared stays in any case, and was asked about before.
+            destroy || !self.input.desired.resources.contains_key(**address)
+        });
+        let recorded: Vec<_> =
+            recorded.map(|(address, (record, _))| (*address, &record.depends_on)).collect();
+        loop {
+            let goes = |c: &&ResourceChange| matches!(c.action, Action::Delete | Action::Forget);
+            let going: BTreeSet<Address> = changes.iter().filter(goes).map(|c| c.address.clone()).collect();
+            let staying = recorded.iter().filter(|(address, _)| !going.contains(*address));
+            let used: BTreeMap<&Address, &Address> =
+                staying.flat_map(|(user, targets)| targets.iter().map(|target| (target, *user))).collect();
+            let mut kept = false;
+            for change in changes.iter_mut().filter(|change| change.action == Action::Delete) {
+                let allowed = self.input.options.allow_destroy.contains(&change.address);
+                let Some(user) = used.get(&change.address).filter(|_| !allowed) else { continue };
+                removal::hold(change, format!("still used by {user}, which is held back"));
+                kept = true;
+            }
+            if !kept {
+                return;
+            }
+        }
     }
 
     fn system_of(&self, address: &Address) -> &'a SystemName {

@@ -216,6 +216,15 @@ fn base(prior: &PriorSide<'_>, action: Action, reason: String) -> ResourceChange
     }
 }
 
+/// Turns a delete into a hold.
+pub(crate) fn hold(change: &mut ResourceChange, reason: String) {
+    change.action = Action::Hold;
+    change.class = Class::Safe;
+    change.reason = reason;
+    change.notes = vec!["It is deleted when nothing uses it any more.".to_owned()];
+    change.steps.clear();
+}
+
 /// A version that vanished while another of the same product appeared: `(domain/product, gone, new)`.
 pub(crate) fn vanished_versions(index: &Index<'_>) -> Vec<(String, u32, u32)> {
     let versions = |addresses: &mut dyn Iterator<Item = &Address>| {
