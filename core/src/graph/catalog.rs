@@ -26,7 +26,7 @@ pub(crate) fn domains(world: &World<'_>) -> Vec<DesiredResource> {
     if !world.has_catalog() {
         return Vec::new();
     }
-    world.domains.all.iter().filter_map(domain).collect()
+    world.domains.all.iter().take(world.domains.planned).filter_map(domain).collect()
 }
 
 fn domain(entry: &DomainEntry<'_>) -> Option<DesiredResource> {

@@ -15,13 +15,13 @@ struct Claim<'a> {
     span: Option<Span>,
 }
 
-pub(crate) fn conflicts(drafts: &[Draft<'_>]) -> Vec<Conflict> {
-    let mut found = objects(drafts);
+pub(crate) fn conflicts<'d>(drafts: impl Iterator<Item = &'d Draft<'d>> + Clone) -> Vec<Conflict> {
+    let mut found = objects(drafts.clone());
     found.extend(locations(drafts));
     found
 }
 
-fn objects(drafts: &[Draft<'_>]) -> Vec<Conflict> {
+fn objects<'d>(drafts: impl Iterator<Item = &'d Draft<'d>>) -> Vec<Conflict> {
     let mut first: HashMap<(&str, &str, &str, &str), Claim<'_>> = HashMap::new();
     let mut found = Vec::new();
     for draft in drafts {
@@ -103,7 +103,7 @@ fn way_out(what: &str, id: &str, older: Claim<'_>, newer: Claim<'_>) -> String {
 }
 
 /// Two tables in one folder, or one within the other, would delete each other's files.
-fn locations(drafts: &[Draft<'_>]) -> Vec<Conflict> {
+fn locations<'d>(drafts: impl Iterator<Item = &'d Draft<'d>>) -> Vec<Conflict> {
     let mut all: Vec<(String, Claim<'_>)> = Vec::new();
     for draft in drafts {
         // With the slash, a folder sorts directly before everything within it.

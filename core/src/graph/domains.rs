@@ -16,6 +16,8 @@ pub(crate) struct DomainEntry<'a> {
     pub(crate) doc: Option<&'a model::Domain>,
     pub(crate) path: Arc<str>,
     pub(crate) span: Option<Span>,
+    /// Whether its document is broken, so that what it does not say says nothing.
+    pub(crate) unsure: bool,
 }
 
 /// Every domain, found by name or alias.
@@ -26,6 +28,8 @@ pub(crate) struct Domains<'a> {
     by_name: HashMap<String, (usize, bool, Option<Span>)>,
     /// Whether there are Domain manifests: then a product of another domain is an error.
     pub(crate) declared: bool,
+    /// So many of all are declared, or named by a product that is; the others by broken products only.
+    pub(crate) planned: usize,
 }
 
 /// Names compare with `-` = `_`.
@@ -55,6 +59,13 @@ impl<'a> Domains<'a> {
             if let Manifest::Domain(doc) = &loaded.manifest {
                 domains.declared = true;
                 domains.add(doc, &loaded.path, loaded.span, found);
+            }
+        }
+        for partial in &load.partial {
+            if let Manifest::Domain(doc) = &partial.loaded.manifest {
+                let known = domains.all.len();
+                domains.add(doc, &partial.loaded.path, partial.loaded.span, found);
+                domains.all[known..].iter_mut().for_each(|entry| entry.unsure = true);
             }
         }
         domains.broken(load);
@@ -87,7 +98,8 @@ impl<'a> Domains<'a> {
         }
         self.by_name.insert(comparable(name), (self.all.len(), true, name.span));
         let span = Some(name.span.unwrap_or(span));
-        self.all.push(DomainEntry { name: name.value.clone(), doc: Some(doc), path: path.clone(), span });
+        let (name, path) = (name.value.clone(), path.clone());
+        self.all.push(DomainEntry { name, doc: Some(doc), path, span, unsure: false });
     }
 
     /// A Domain document that could not be decoded still declares its domain: its products are held back, not
@@ -99,7 +111,8 @@ impl<'a> Domains<'a> {
             if self.find(name).is_none() {
                 self.by_name.insert(comparable(name), (self.all.len(), true, None));
                 let path = broken.path.clone();
-                self.all.push(DomainEntry { name: name.clone(), doc: None, path, span: None });
+                let name = name.clone();
+                self.all.push(DomainEntry { name, doc: None, path, span: None, unsure: true });
             }
         }
     }
@@ -173,9 +186,9 @@ impl<'a> Domains<'a> {
             None => {
                 let index = self.all.len();
                 self.by_name.insert(comparable(name), (index, true, name.span));
-                let entry =
-                    DomainEntry { name: name.value.clone(), doc: None, path: path.clone(), span: name.span };
-                self.all.push(entry);
+                let (path, span) = (path.clone(), name.span);
+                let name = name.value.clone();
+                self.all.push(DomainEntry { name, doc: None, path, span, unsure: false });
                 Ok(index)
             }
         }

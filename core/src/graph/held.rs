@@ -63,11 +63,16 @@ impl Held {
     /// Holds back what depends on what is held back: the products of a domain, the consumers of a product.
     pub(crate) fn spread(&mut self, drafts: &[Draft<'_>]) {
         let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
+        // One that is held back in every version it may have.
+        let versionless = self.reasons.keys().any(|owner| owner.contains('/') && !owner.contains('@'));
         for draft in drafts {
             let user = draft.product.owner.as_str();
             users.entry(&draft.product.domain_name).or_default().push(user);
             for source in &draft.sources {
                 users.entry(source).or_default().push(user);
+                if let Some((product, _)) = source.rsplit_once('@').filter(|_| versionless) {
+                    users.entry(product).or_default().push(user);
+                }
             }
         }
         let mut queue: Vec<String> = self.reasons.keys().cloned().collect();

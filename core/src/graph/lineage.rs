@@ -58,6 +58,9 @@ fn resolve(world: &World<'_>, text: &Spanned<String>) -> (Option<String>, Option
     }
     let entry = &world.domains.all[index];
     let owner = format!("{}/{product}@{version}", entry.name);
+    if world.products.is_broken(index, product, version) {
+        return (Some(owner), None);
+    }
     if world.products.is_elsewhere(index, product, version) {
         let detail = format!(
             "`{owner}` is declared, but not for the environment `{}`; here the source is a name only.",
@@ -68,7 +71,7 @@ fn resolve(world: &World<'_>, text: &Spanned<String>) -> (Option<String>, Option
     }
     let names = [product, &format!("{product}.v{version}"), &text.value, &owner].map(str::to_owned);
     let external = entry.doc.is_some_and(|doc| doc.spec.external.iter().any(|e| names.contains(&e.value)));
-    if external {
+    if external || entry.unsure {
         return (None, None);
     }
     let complete = entry.doc.and_then(|doc| doc.spec.complete.as_ref()).filter(|complete| complete.value);

@@ -16,6 +16,7 @@ pub mod environment;
 mod held;
 mod lineage;
 mod namespaces;
+mod partial;
 mod ports;
 mod products;
 pub mod recorded;

@@ -4,6 +4,7 @@ use crate::contract::did_you_mean;
 use crate::graph::codes;
 use crate::graph::domains::{self, Domains, comparable};
 use crate::graph::environment::ResolvedEnvironment;
+use crate::graph::partial::Unplanned;
 use crate::manifest::model::{DataProduct, EnvironmentOverride};
 use crate::manifest::{Load, Loaded, Manifest};
 use datamesh_provider::{Diagnostic, Diagnostics, Span, Spanned};
@@ -40,6 +41,10 @@ pub(crate) struct Products<'a> {
     /// Declared, but not in this environment.
     elsewhere: HashSet<(usize, &'a str, u32)>,
     names: BTreeMap<usize, BTreeSet<&'a str>>,
+    /// For further checks only.
+    pub(crate) unplanned: Vec<Unplanned<'a>>,
+    /// Declared by documents that are broken; `None` where the version cannot be told.
+    broken: HashSet<(usize, &'a str, Option<u32>)>,
     /// Whether it could not be told of some document which product it declares.
     pub(crate) unidentified: bool,
 }
@@ -52,17 +57,23 @@ impl<'a> Products<'a> {
         found: &mut Diagnostics,
     ) -> Self {
         let mut products = Self::default();
-        let mut first: HashMap<(usize, &str, u32), Option<Span>> = HashMap::new();
+        let mut first: HashMap<(usize, &'a str, u32), Option<Span>> = HashMap::new();
         for loaded in &load.manifests {
             let Manifest::DataProduct(doc) = &loaded.manifest else { continue };
-            let Some(product) = identify(doc, loaded, domains, found) else {
-                products.unidentified = true;
-                continue;
+            let product = match identify(doc, loaded, domains, found) {
+                Ok(product) => product,
+                Err(unplanned) => {
+                    products.unidentified = true;
+                    products.unplanned.push(*unplanned);
+                    continue;
+                }
             };
             let identity = (product.domain, product.name, product.version);
             products.names.entry(product.domain).or_default().insert(product.name);
             if let Some(span) = first.get(&identity) {
                 found.push(duplicate(&product, *span));
+                let scope = product.owner.clone();
+                products.unplanned.push(Unplanned { product, scope, partial: None, named: false });
                 continue;
             }
             first.insert(identity, doc.metadata.name.span);
@@ -73,7 +84,56 @@ impl<'a> Products<'a> {
             products.by_identity.insert(identity, products.all.len());
             products.all.push(product);
         }
+        domains.planned = domains.all.len();
+        products.partial(load, domains, environment, &mut first, found);
+        products.broken(load, domains);
         products
+    }
+
+    /// Products with errors of form: the rest of them is checked, and nothing is planned.
+    fn partial(
+        &mut self,
+        load: &'a Load,
+        domains: &mut Domains<'a>,
+        environment: &ResolvedEnvironment,
+        first: &mut HashMap<(usize, &'a str, u32), Option<Span>>,
+        found: &mut Diagnostics,
+    ) {
+        for partial in &load.partial {
+            let Manifest::DataProduct(doc) = &partial.loaded.manifest else { continue };
+            let mut own = Diagnostics::default();
+            let mut unplanned = match identify(doc, &partial.loaded, domains, &mut own) {
+                Ok(product) => {
+                    let identity = (product.domain, product.name, product.version);
+                    let mut named = partial.is_named();
+                    if partial.is_identified() {
+                        let span = *first.entry(identity).or_insert(doc.metadata.name.span);
+                        if span != doc.metadata.name.span {
+                            own.push(duplicate(&product, span));
+                            named = false;
+                        }
+                    }
+                    let scope = product.owner.clone();
+                    Unplanned { product, scope, partial: None, named }
+                }
+                Err(unplanned) => *unplanned,
+            };
+            unplanned.partial = Some(partial);
+            let here = exists_in(&unplanned.product, environment, &mut own);
+            self.unplanned.extend(Some(unplanned).filter(|_| here));
+            found.extend(own.into_iter().filter_map(|finding| partial.certain(finding)));
+        }
+    }
+
+    fn broken(&mut self, load: &'a Load, domains: &Domains<'a>) {
+        for owner in load.broken.iter().filter_map(|broken| broken.owner.as_deref()) {
+            let Some((domain, product)) = owner.split_once('/') else { continue };
+            let Some(index) = domains.find(domain) else { continue };
+            self.broken.insert(match product.rsplit_once('@') {
+                Some((name, version)) => (index, name, version.parse().ok()),
+                None => (index, product, None),
+            });
+        }
     }
 
     /// The product in this environment.
@@ -84,6 +144,11 @@ impl<'a> Products<'a> {
     /// Whether it is declared for other environments only.
     pub(crate) fn is_elsewhere(&self, domain: usize, name: &str, version: u32) -> bool {
         self.elsewhere.contains(&(domain, name, version))
+    }
+
+    /// Whether a document declares it that is broken: then it is there, and held back.
+    pub(crate) fn is_broken(&self, domain: usize, name: &str, version: u32) -> bool {
+        [Some(version), None].into_iter().any(|version| self.broken.contains(&(domain, name, version)))
     }
 
     /// The names of the products of a domain.
@@ -112,7 +177,7 @@ fn identify<'a>(
     loaded: &'a Loaded,
     domains: &mut Domains<'a>,
     found: &mut Diagnostics,
-) -> Option<Product<'a>> {
+) -> Result<Product<'a>, Box<Unplanned<'a>>> {
     let (name, domain) = (&doc.metadata.name, &doc.metadata.domain);
     let spelled = doc.spec.schema.as_ref().and_then(|schema| schema.version.as_ref());
     let version = spelled.map_or(1, |v| v.value);
@@ -144,16 +209,18 @@ fn identify<'a>(
     }
     let scope = if usable { owner.clone() } else { written };
     found.extend(findings.into_iter().map(|finding| finding.scoped(&scope)));
-    Some(Product {
-        doc,
-        path: &loaded.path,
-        domain: index.filter(|_| usable)?,
-        domain_name,
-        name: &name.value,
-        version,
-        owner,
-        span: name.span.or(Some(loaded.span)),
-    })
+    let span = name.span.or(Some(loaded.span));
+    let path = &loaded.path;
+    if let Some(domain) = index.filter(|_| usable) {
+        return Ok(Product { doc, path, domain, domain_name, name: &name.value, version, owner, span });
+    }
+    // Names that can be, so that what is made of them is not wrong as well.
+    let domain_name = if index.is_some() { domain_name } else { "unknown".to_owned() };
+    let (name, version) = (if is_kebab(name) { &name.value } else { "unnamed" }, version.max(1));
+    let owner = scope.clone();
+    let domain = index.unwrap_or(usize::MAX);
+    let product = Product { doc, path, domain, domain_name, name, version, owner, span };
+    Err(Box::new(Unplanned { product, scope, partial: None, named: false }))
 }
 
 fn duplicate(product: &Product<'_>, first: Option<Span>) -> Diagnostic {

@@ -9,7 +9,8 @@ use crate::graph::held::Held;
 use crate::graph::products::{Product, Products};
 use crate::graph::recorded::{FixedNames, Recorded};
 use crate::graph::{
-    DesiredGraph, DesiredResource, catalog, claims, codes, dormant, namespaces, ports, subject, template,
+    DesiredGraph, DesiredResource, catalog, claims, codes, dormant, namespaces, partial, ports, subject,
+    template,
 };
 use crate::manifest::Load;
 use datamesh_provider::{Address, Diagnostic, Diagnostics};
@@ -45,10 +46,14 @@ pub fn resolve(
     let mut shared = namespaces::attach(&world, &mut drafts);
     shared.extend(catalog::domains(&world));
     let mut held = Held::of_load(load, &world);
-    for (conflict, owners) in claims::conflicts(&drafts) {
+    let parts: Vec<Draft<'_>> =
+        world.products.unplanned.iter().map(|known| draft(&world, &known.product)).collect();
+    let named = parts.iter().zip(&world.products.unplanned).filter(|(_, known)| known.named);
+    for (conflict, owners) in claims::conflicts(drafts.iter().chain(named.map(|(draft, _)| draft))) {
         held.hold_all(&owners, &conflict);
         found.push(conflict);
     }
+    found.extend(partial::findings(parts, &world.products.unplanned));
     for draft in &mut drafts {
         found.extend(std::mem::take(&mut draft.found).scoped(&draft.product.owner));
     }

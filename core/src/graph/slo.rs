@@ -169,9 +169,12 @@ fn replaced_by(
         return;
     };
     let index = domains.find(domain);
-    if index
-        .is_some_and(|d| products.find(d, name, version).is_some() || products.is_elsewhere(d, name, version))
-    {
+    let declared = |domain| {
+        products.find(domain, name, version).is_some()
+            || products.is_elsewhere(domain, name, version)
+            || products.is_broken(domain, name, version)
+    };
+    if index.is_some_and(declared) {
         return;
     }
     let detail = format!("No manifest declares `{}`.", next.value);

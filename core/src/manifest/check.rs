@@ -5,12 +5,32 @@ use crate::manifest::scalar::Resolved;
 use crate::manifest::shape::{Form, Object, Shape, ShapeId, Shapes};
 use crate::manifest::tree::{NodeId, Pairs, Tree, View};
 use datamesh_provider::{Diagnostic, Diagnostics, FileId};
+use std::collections::{BTreeSet, HashSet};
 
-/// Everything in the document that does not fit.
-pub(crate) fn check(shapes: &Shapes, tree: &Tree<'_>, file: FileId) -> Diagnostics {
-    let mut checker = Checker { shapes, tree, file, path: Vec::new(), found: Diagnostics::default() };
-    checker.node(tree.root, shapes.root);
-    checker.found
+/// What became of the comparison.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// Everything in the document that does not fit.
+    pub(crate) found: Diagnostics,
+    /// What to leave out for the rest to fit; `None` where nothing would be left.
+    pub(crate) rest: Option<Rest>,
+}
+
+/// What does not fit, and can be left out.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    /// Keys of maps, each with its value, and items of lists.
+    pub(crate) dropped: HashSet<NodeId>,
+    /// Names of the keys of which something is left out, and of those that a misspelled key may have meant.
+    pub(crate) lost: BTreeSet<String>,
+}
+
+/// Compares a document with its shape.
+pub(crate) fn check(shapes: &Shapes, tree: &Tree<'_>, file: FileId) -> Checked {
+    let (path, found, rest) = (Vec::new(), Diagnostics::default(), Rest::default());
+    let mut checker = Checker { shapes, tree, file, path, found, rest };
+    let fits = checker.node(tree.root, shapes.root);
+    Checked { found: checker.found, rest: fits.then_some(checker.rest) }
 }
 
 struct Checker<'t, 'a> {
@@ -19,6 +39,7 @@ struct Checker<'t, 'a> {
     file: FileId,
     path: Vec<Step<'t>>,
     found: Diagnostics,
+    rest: Rest,
 }
 
 #[derive(Clone, Copy)]
@@ -28,28 +49,31 @@ enum Step<'t> {
 }
 
 impl<'t> Checker<'t, '_> {
-    /// Recursion is bounded by the depth limit of the tree.
-    fn node(&mut self, id: NodeId, shape: ShapeId) {
+    /// Whether the node fits, or would without what was noted as dropped. Recursion is bounded by the depth limit
+    /// of the tree.
+    fn node(&mut self, id: NodeId, shape: ShapeId) -> bool {
         let shapes = self.shapes;
         let shape = shapes.get(shape);
         if shape.nullable && self.tree.resolved(id) == Some(Resolved::Null) {
-            return;
+            return true;
         }
         match (&shape.form, self.tree.view(id)) {
-            (Form::Any, _) => {}
+            (Form::Any, _) => true,
             (Form::List(items), View::Sequence(nodes)) => {
                 for (index, node) in nodes.iter().enumerate() {
-                    self.path.push(Step::Item(index));
-                    self.node(*node, *items);
-                    self.path.pop();
+                    if !self.below(Step::Item(index), *node, *items) {
+                        self.drop(*node);
+                    }
                 }
+                true
             }
             (Form::Table(values), View::Mapping(pairs)) => {
                 for (key, value) in pairs.iter() {
-                    self.path.push(Step::Key(self.key_text(key)));
-                    self.node(value, *values);
-                    self.path.pop();
+                    if !self.below(Step::Key(self.key_text(key)), value, *values) {
+                        self.drop(key);
+                    }
                 }
+                true
             }
             (Form::Object(object), View::Mapping(pairs)) => self.object(id, object, pairs),
             (Form::Either(options), _) => self.either(id, options),
@@ -58,23 +82,46 @@ impl<'t> Checker<'t, '_> {
         }
     }
 
+    fn below(&mut self, step: Step<'t>, id: NodeId, shape: ShapeId) -> bool {
+        self.path.push(step);
+        let fits = self.node(id, shape);
+        self.path.pop();
+        fits
+    }
+
+    /// Leaves out an item or an entry of the current place.
+    fn drop(&mut self, id: NodeId) {
+        self.rest.dropped.insert(id);
+        let keys = self.path.iter().rev();
+        let nearest =
+            keys.filter_map(|step| if let Step::Key(key) = step { Some(*key) } else { None }).next();
+        self.rest.lost.extend(nearest.map(str::to_owned));
+    }
+
     fn key_text(&self, key: NodeId) -> &'t str {
         self.tree.text(key).unwrap_or_default()
     }
 
-    fn object(&mut self, id: NodeId, object: &Object, pairs: Pairs<'t>) {
+    fn object(&mut self, id: NodeId, object: &Object, pairs: Pairs<'t>) -> bool {
+        let mut fits = true;
         let mut seen = Vec::with_capacity(pairs.len());
         for (key, value) in pairs.iter() {
             let name = self.key_text(key);
-            seen.push(name);
-            match object.keys.get(name) {
-                Some(shape) => {
-                    self.path.push(Step::Key(name));
-                    self.node(value, *shape);
-                    self.path.pop();
-                }
-                None => self.unknown_key(key, name, object, pairs),
+            let Some(shape) = object.keys.get(name) else {
+                seen.push(name);
+                self.unknown_key(key, name, object, pairs);
+                self.rest.dropped.insert(key);
+                continue;
+            };
+            let good = self.below(Step::Key(name), value, *shape);
+            // Of a key that stands twice, which is reported already, the first counts.
+            if seen.contains(&name) || (!good && !object.required.iter().any(|key| key == name)) {
+                self.rest.dropped.insert(key);
+                self.rest.lost.insert(name.to_owned());
+            } else {
+                fits &= good;
             }
+            seen.push(name);
         }
         for name in object.required.iter().filter(|name| !seen.contains(&name.as_str())) {
             let detail = format!("{} needs the key `{name}`, and it is not there.", self.place());
@@ -84,16 +131,23 @@ impl<'t> Checker<'t, '_> {
                 .at(self.tree.span(first, self.file), format!("no `{name}` in this map"))
                 .help(format!("Add `{name}: …`."));
             self.found.push(diagnostic);
+            fits = false;
         }
+        fits
     }
 
     fn unknown_key(&mut self, key: NodeId, name: &str, object: &Object, pairs: Pairs<'t>) {
         let detail = format!("{} has no key `{name}`.", self.place());
         let taken = |candidate: &&String| !pairs.iter().any(|(k, _)| self.key_text(k) == candidate.as_str());
-        let free = object.names.iter().filter(taken).map(String::as_str);
-        let (label, help) = match nearest(name, free) {
-            Some(near) => (format!("did you mean `{near}`?"), format!("Write `{near}`.")),
+        let free: Vec<&str> = object.names.iter().filter(taken).map(String::as_str).collect();
+        let (label, help) = match nearest(name, free.iter().copied()) {
+            Some(near) => {
+                self.rest.lost.insert(near.to_owned());
+                (format!("did you mean `{near}`?"), format!("Write `{near}`."))
+            }
             None => {
+                // It may have meant any of them.
+                self.rest.lost.extend(free.into_iter().map(str::to_owned));
                 let known = join(object.names.iter().map(String::as_str));
                 ("unknown key".to_owned(), format!("The keys known here are {known}."))
             }
@@ -103,7 +157,7 @@ impl<'t> Checker<'t, '_> {
     }
 
     /// Alternatives differ in the kind of node, so the node's kind chooses.
-    fn either(&mut self, id: NodeId, options: &[ShapeId]) {
+    fn either(&mut self, id: NodeId, options: &[ShapeId]) -> bool {
         let view = self.tree.view(id);
         let fits = |shape: &Shape| match (&shape.form, view) {
             (Form::Any | Form::Either(_), _) | (Form::List(_), View::Sequence(_)) => true,
@@ -124,21 +178,19 @@ impl<'t> Checker<'t, '_> {
                         expected.push(words);
                     }
                 }
-                self.mismatch(id, &expected.join(" or "), None);
+                self.mismatch(id, &expected.join(" or "), None)
             }
         }
     }
 
-    fn scalar(&mut self, id: NodeId, form: &Form, text: &str, resolved: Resolved<'_>) {
+    fn scalar(&mut self, id: NodeId, form: &Form, text: &str, resolved: Resolved<'_>) -> bool {
         match (form, resolved) {
             (Form::Text, Resolved::Text(_))
             | (Form::Boolean, Resolved::Bool(_))
-            | (Form::Number, Resolved::Float(_) | Resolved::Integer(_)) => {}
-            (Form::Scalar, resolved) if resolved != Resolved::Null => {}
+            | (Form::Number, Resolved::Float(_) | Resolved::Integer(_)) => true,
+            (Form::Scalar, resolved) if resolved != Resolved::Null => true,
             (Form::Choice(words), Resolved::Text(text)) => {
-                if !words.iter().any(|word| word == text) {
-                    self.unknown_value(id, text, words);
-                }
+                words.iter().any(|word| word == text) || self.unknown_value(id, text, words)
             }
             (Form::Integer { min, max }, Resolved::Integer(value)) => {
                 self.integer(id, text, value, *min, *max)
@@ -147,22 +199,25 @@ impl<'t> Checker<'t, '_> {
         }
     }
 
-    fn integer(&mut self, id: NodeId, text: &str, value: i128, min: i128, max: i128) {
+    fn integer(&mut self, id: NodeId, text: &str, value: i128, min: i128, max: i128) -> bool {
         let digits = text.trim_start_matches(['+', '-']);
         if digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()) {
             let help =
                 format!("Write `{value}`: some YAML readers take `{text}` as octal, others as decimal.");
             return self.mismatch(id, "a whole number without leading zeros", Some(help));
         }
-        if !(min..=max).contains(&value) {
+        let fits = (min..=max).contains(&value);
+        if !fits {
             let detail = format!("{} is {value}, but must be from {min} to {max}.", self.place());
             let diagnostic = Diagnostic::error(codes::OUT_OF_RANGE, detail);
             let diagnostic = diagnostic.at(self.tree.span(id, self.file), "out of range");
             self.found.push(diagnostic.help(format!("Write a whole number from {min} to {max}.")));
         }
+        fits
     }
 
-    fn unknown_value(&mut self, id: NodeId, text: &str, words: &[String]) {
+    /// The reporters below give what the caller passes on: that the node does not fit.
+    fn unknown_value(&mut self, id: NodeId, text: &str, words: &[String]) -> bool {
         let detail = format!("{} is `{}`, which is not one of {}.", self.place(), shorten(text), join(words));
         let (label, help) = match nearest(text, words.iter().map(String::as_str)) {
             Some(near) => (format!("did you mean `{near}`?"), format!("Write `{near}`.")),
@@ -170,9 +225,10 @@ impl<'t> Checker<'t, '_> {
         };
         let diagnostic = Diagnostic::error(codes::UNKNOWN_VALUE, detail);
         self.found.push(diagnostic.at(self.tree.span(id, self.file), label).help(help));
+        false
     }
 
-    fn wrong_type(&mut self, id: NodeId, form: &Form, help: Option<String>) {
+    fn wrong_type(&mut self, id: NodeId, form: &Form, help: Option<String>) -> bool {
         let expected = self.expected(form);
         let help = help.or_else(|| match (form, self.tree.view(id)) {
             (Form::List(_), _) if self.tree.resolved(id) == Some(Resolved::Null) => {
@@ -183,16 +239,17 @@ impl<'t> Checker<'t, '_> {
             }
             _ => None,
         });
-        self.mismatch(id, &expected, help);
+        self.mismatch(id, &expected, help)
     }
 
-    fn mismatch(&mut self, id: NodeId, expected: &str, help: Option<String>) {
+    fn mismatch(&mut self, id: NodeId, expected: &str, help: Option<String>) -> bool {
         let found = self.describe(id);
         let detail = format!("{} must be {expected}, but it is {found}.", self.place());
         let help = help.unwrap_or_else(|| format!("Write {expected} here."));
         let label = format!("expected {expected}");
         let diagnostic = Diagnostic::error(codes::WRONG_TYPE, detail);
         self.found.push(diagnostic.at(self.tree.span(id, self.file), label).help(help));
+        false
     }
 
     fn expected(&self, form: &Form) -> String {

@@ -1,6 +1,8 @@
 //! From a document's tree to a typed manifest, with every error at once.
+//!
+//! Of a document that does not fit, what does is decoded as well, so that its meaning is judged in the same run.
 
-use crate::manifest::check::check;
+use crate::manifest::check::{Checked, Rest, check};
 use crate::manifest::codes;
 use crate::manifest::de::{DecodeError, NodeReader};
 use crate::manifest::kind::{Kind, Manifest};
@@ -10,35 +12,65 @@ use crate::manifest::schema::shapes;
 use crate::manifest::tree::{NodeId, Tree};
 use datamesh_provider::{Diagnostic, Diagnostics, FileId};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
-/// The typed document, if nothing is wrong with it; and what is wrong with it, `problems` of its YAML included.
+/// What became of one document.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) outcome: Outcome,
+    /// What is wrong with it.
+    pub(crate) found: Diagnostics,
+}
+
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Nothing is wrong with it.
+    Whole(Manifest),
+    /// Something is; whom it speaks for, and what is left of it, if anything.
+    Broken { owner: Option<String>, rest: Option<(Manifest, BTreeSet<String>)> },
+}
+
+/// The typed document, and what is wrong with it, `problems` of its YAML included.
 pub(crate) fn decode(
     kind: Kind,
-    tree: &Tree<'_>,
+    tree: &mut Tree<'_>,
     file: FileId,
     limits: &Limits,
     problems: Vec<Diagnostic>,
-) -> (Option<Manifest>, Diagnostics) {
-    let mut found = check(shapes(kind), tree, file);
+) -> Decoded {
+    let Checked { mut found, rest } = check(shapes(kind), tree, file);
     found.extend(problems);
     if found.has_errors() {
-        return (None, found);
+        let owner = owner(kind, tree);
+        let rest = rest.and_then(|Rest { dropped, lost }| {
+            tree.remove(&dropped);
+            // What else is wrong with it is said of the whole document, once that fits.
+            read(kind, NodeReader { tree, id: tree.root, file }).ok().map(|rest| (rest, lost))
+        });
+        let rest = rest.filter(|(manifest, _)| !over_limit(manifest, limits).has_errors());
+        return Decoded { outcome: Outcome::Broken { owner, rest }, found };
     }
     match read(kind, NodeReader { tree, id: tree.root, file }) {
         Ok(manifest) => {
-            if let Manifest::DataProduct(product) = &manifest {
-                found.extend(limits.check_product(product));
+            found.extend(over_limit(&manifest, limits));
+            if !found.has_errors() {
+                return Decoded { outcome: Outcome::Whole(manifest), found };
             }
-            // What is over a limit must not reach resolve, let alone a live system.
-            let kept = (!found.has_errors()).then_some(manifest);
-            (kept, found)
         }
         Err(error) => {
             let span = error.span.unwrap_or_else(|| tree.span(tree.root, file));
             let detail = format!("This {} cannot be understood: {}.", kind.name(), error.message);
             found.push(Diagnostic::error(codes::DOES_NOT_FIT, detail).at(span, "here"));
-            (None, found)
         }
+    }
+    // What is over a limit must not reach resolve, let alone a live system.
+    Decoded { outcome: Outcome::Broken { owner: owner(kind, tree), rest: None }, found }
+}
+
+fn over_limit(manifest: &Manifest, limits: &Limits) -> Diagnostics {
+    match manifest {
+        Manifest::DataProduct(product) => limits.check_product(product),
+        _ => Diagnostics::default(),
     }
 }
 
@@ -62,7 +94,7 @@ fn read(kind: Kind, reader: NodeReader<'_, '_>) -> Result<Manifest, DecodeError>
 /// Whom an unreadable document speaks for, as far as it can be told: what must be held back.
 ///
 /// `domain/product@version` for a product, `domain/product` when its version cannot be read, `domain` for a Domain.
-pub(crate) fn owner(kind: Kind, tree: &Tree<'_>) -> Option<String> {
+fn owner(kind: Kind, tree: &Tree<'_>) -> Option<String> {
     let metadata = tree.get(tree.root, "metadata")?;
     let text = |id: NodeId| match tree.resolved(id) {
         Some(Resolved::Text(text)) if !text.is_empty() => Some(text.to_owned()),

@@ -1,10 +1,10 @@
 //! One file: what it holds of ours, and what is wrong with it.
 
 use crate::manifest::codes;
-use crate::manifest::decode::{decode, owner};
+use crate::manifest::decode::{Decoded, Outcome, decode};
 use crate::manifest::kind::Kind;
 use crate::manifest::limits::Limits;
-use crate::manifest::load::{Broken, EntryKind, FileSet, Loaded, SkipReason};
+use crate::manifest::load::{Broken, EntryKind, FileSet, Loaded, Partial, SkipReason};
 use crate::manifest::recognise::{Groups, Verdict};
 use crate::manifest::tree::{Parsed, Tree, parse};
 use datamesh_provider::{Code, Diagnostic, Diagnostics, FileId, Span, digest};
@@ -30,6 +30,7 @@ pub(crate) struct FileLoad {
     pub(crate) bytes: u64,
     pub(crate) manifests: Vec<Loaded>,
     pub(crate) broken: Vec<Broken>,
+    pub(crate) partial: Vec<Partial>,
     pub(crate) skipped: Option<SkipReason>,
     pub(crate) diagnostics: Diagnostics,
 }
@@ -147,7 +148,7 @@ impl<F: FileSet> Reader<'_, F> {
         let (mut ours, mut refused, mut malformed) = (false, false, false);
         for Parsed { tree, problems } in parse(text, load.file, self.limits) {
             match tree {
-                Some(tree) => ours |= self.document(&tree, problems, load),
+                Some(mut tree) => ours |= self.document(&mut tree, problems, load),
                 None if mentioned || claimed => {
                     refused = true;
                     load.broken(None, None);
@@ -170,7 +171,7 @@ impl<F: FileSet> Reader<'_, F> {
     }
 
     /// Whether the document is ours, or should be.
-    fn document(&self, tree: &Tree<'_>, problems: Vec<Diagnostic>, load: &mut FileLoad) -> bool {
+    fn document(&self, tree: &mut Tree<'_>, problems: Vec<Diagnostic>, load: &mut FileLoad) -> bool {
         let kind = match self.groups.recognise(tree, load.file) {
             Verdict::Foreign => return false,
             Verdict::Wrong(wrong) => {
@@ -181,18 +182,20 @@ impl<F: FileSet> Reader<'_, F> {
             }
             Verdict::Ours(kind) => kind,
         };
-        let (manifest, mut found) = decode(kind, tree, load.file, self.limits, problems);
-        match manifest {
-            Some(manifest) => {
-                let (file, path) = (load.file, Arc::clone(&load.path));
-                load.manifests.push(Loaded { manifest, file, path, span: tree.span(tree.root, file) });
-            }
-            None => {
-                let owner = owner(kind, tree);
+        let (file, path) = (load.file, Arc::clone(&load.path));
+        let span = tree.span(tree.root, file);
+        let Decoded { outcome, mut found } = decode(kind, tree, file, self.limits, problems);
+        match outcome {
+            Outcome::Whole(manifest) => load.manifests.push(Loaded { manifest, file, path, span }),
+            Outcome::Broken { owner, rest } => {
                 if let Some(owner) = &owner {
                     found = found.scoped(owner);
                 }
-                load.broken(Some(kind), owner);
+                load.broken(Some(kind), owner.clone());
+                load.partial.extend(rest.map(|(manifest, lost)| {
+                    let loaded = Loaded { manifest, file, path, span };
+                    Partial { loaded, owner, lost }
+                }));
             }
         }
         load.diagnostics.extend(found);
@@ -211,6 +214,7 @@ impl FileLoad {
             bytes: 0,
             manifests: Vec::new(),
             broken: Vec::new(),
+            partial: Vec::new(),
             skipped: None,
             diagnostics: Diagnostics::default(),
         }

@@ -96,6 +96,17 @@ pub struct Broken {
     pub owner: Option<String>,
 }
 
+/// What could be decoded of a document that is broken: for further checks only. Nothing is planned from it.
+#[derive(Clone, Debug)]
+pub struct Partial {
+    pub loaded: Loaded,
+    /// As of [`Broken`].
+    pub owner: Option<String>,
+    /// Names of the keys of which something was left out, and of those that a misspelled key may have meant: their
+    /// absence says nothing.
+    pub lost: BTreeSet<String>,
+}
+
 /// Why a file was left out without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SkipReason {
@@ -145,6 +156,8 @@ pub struct Load {
     /// In the order of path and place.
     pub manifests: Vec<Loaded>,
     pub broken: Vec<Broken>,
+    /// The parts of broken documents that could be decoded.
+    pub partial: Vec<Partial>,
     pub skipped: Vec<Skipped>,
     pub diagnostics: Diagnostics,
     pub limits: Limits,
@@ -379,6 +392,7 @@ impl Load {
             self.skipped.extend(result.skipped.map(|reason| Skipped { path: path.to_string(), reason }));
             self.manifests.extend(result.manifests);
             self.broken.extend(result.broken);
+            self.partial.extend(result.partial);
             self.diagnostics.extend(result.diagnostics);
         }
         for (index, entry) in files.files().iter().enumerate() {

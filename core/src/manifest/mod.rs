@@ -22,8 +22,8 @@ pub mod values;
 pub use kind::{DATAMESH_GROUP, GOVERNANCE_GROUP, Kind, Manifest, VERSION};
 pub use limits::Limits;
 pub use load::{
-    Broken, EntryKind, FileEntry, FileSet, Load, LoadOptions, Loaded, MESH_FILE, ReadError, SkipReason,
-    Skipped, load, may_hold_mesh,
+    Broken, EntryKind, FileEntry, FileSet, Load, LoadOptions, Loaded, MESH_FILE, Partial, ReadError,
+    SkipReason, Skipped, load, may_hold_mesh,
 };
 pub use schema::{combined_schema, json_schemas};
 

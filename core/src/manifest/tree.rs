@@ -10,7 +10,7 @@ use crate::manifest::scalar::Resolved;
 use datamesh_provider::{Code, Diagnostic, FileId, Span};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// More broken documents than this in one file are not looked at.
@@ -109,6 +109,23 @@ impl<'a> Tree<'a> {
     pub(crate) fn get(&self, map: NodeId, key: &str) -> Option<NodeId> {
         let View::Mapping(pairs) = self.view(map) else { return None };
         pairs.iter().find(|(k, _)| self.text(*k) == Some(key)).map(|(_, value)| value)
+    }
+
+    /// Takes entries of maps, named by their keys, and items of lists out of the document.
+    pub(crate) fn remove(&mut self, dropped: &HashSet<NodeId>) {
+        let before = std::mem::take(&mut self.edges);
+        for node in &mut self.nodes {
+            let (range, step) = match &mut node.kind {
+                Kind::Scalar { .. } => continue,
+                Kind::Sequence(range) => (range, 1),
+                Kind::Mapping(range) => (range, 2),
+            };
+            let own = before.get(range.start as usize..range.end as usize).unwrap_or_default();
+            let first = clamp(self.edges.len());
+            let kept = own.chunks_exact(step).filter(|entry| !dropped.contains(&entry[0]));
+            self.edges.extend(kept.flatten());
+            *range = first..clamp(self.edges.len());
+        }
     }
 
     fn node(&self, id: NodeId) -> Option<&Node<'a>> {

@@ -3,6 +3,7 @@
 mod decisions;
 mod environments;
 mod lineage;
+mod partial;
 mod ports;
 mod products;
 mod scale;
