@@ -1,7 +1,8 @@
 //! Check: asking the systems whether they would take the planned operations. No effect on any of them.
 
 use super::systems::Systems;
-use datamesh_core::plan::Plan;
+use datamesh_core::graph::DesiredGraph;
+use datamesh_core::plan::{Plan, ResourceChange};
 use datamesh_provider::{
     Context, Diagnostic, Diagnostics, OpDiagnostics, Operation, OperationId, SystemName,
 };
@@ -10,12 +11,17 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// What every system says about its part of the plan, scoped to the products it is about.
-pub(crate) async fn check(plan: &Plan, systems: &Systems, cx: &Context) -> Diagnostics {
+pub(crate) async fn check(
+    plan: &Plan,
+    desired: &DesiredGraph,
+    systems: &Systems,
+    cx: &Context,
+) -> Diagnostics {
     let mut by_system: BTreeMap<&SystemName, Vec<Operation>> = BTreeMap::new();
-    let mut owners: BTreeMap<OperationId, String> = BTreeMap::new();
+    let mut changes: BTreeMap<OperationId, &ResourceChange> = BTreeMap::new();
     for planned in &plan.graph.operations {
         let Some(change) = plan.change(&planned.address) else { continue };
-        owners.insert(planned.id.clone(), planned.address.owner());
+        changes.insert(planned.id.clone(), change);
         by_system.entry(&change.system).or_default().push(Operation {
             id: planned.id.clone(),
             address: change.address.clone(),
@@ -42,12 +48,27 @@ pub(crate) async fn check(plan: &Plan, systems: &Systems, cx: &Context) -> Diagn
     .await;
     let mut found: Vec<Diagnostic> = Vec::new();
     for verdict in parts.into_iter().flatten() {
-        match owners.get(&verdict.id) {
-            Some(owner) => found.extend(verdict.diagnostics.scoped(owner)),
+        match changes.get(&verdict.id) {
+            Some(change) => {
+                let told = verdict.diagnostics.scoped(&change.address.owner());
+                found.extend(told.into_iter().map(|diagnostic| placed(diagnostic, change, desired)));
+            }
             None => found.extend(verdict.diagnostics),
         }
     }
     let mut found: Diagnostics = found.into_iter().collect();
     found.sort();
     found
+}
+
+/// A system knows neither where something is declared, nor what is different from before.
+fn placed(mut diagnostic: Diagnostic, change: &ResourceChange, desired: &DesiredGraph) -> Diagnostic {
+    if !diagnostic.is_error() {
+        return diagnostic;
+    }
+    if !change.notes.is_empty() {
+        diagnostic.detail += &format!(" What changes: {}.", change.notes.join("; "));
+    }
+    let declared = desired.resources.get(&change.address).and_then(|wanted| wanted.span);
+    if diagnostic.labels.is_empty() { diagnostic.at(declared, "declared here") } else { diagnostic }
 }

@@ -62,7 +62,7 @@ impl Session {
         let (mut plan, mut found) = self.decide(&prepared);
         if request.check && request.snapshot.is_none() && plan.has_changes() {
             self.cx().events.event(Event::Phase { name: "check" });
-            let verdict = check::check(&plan, &prepared.systems, self.cx()).await;
+            let verdict = check::check(&plan, &prepared.desired, &prepared.systems, self.cx()).await;
             if verdict.has_errors() {
                 hold_back(&mut prepared.desired, verdict.iter());
                 (plan, found) = self.decide(&prepared);

@@ -105,7 +105,8 @@ fn record(text: &str) -> Option<(String, Value)> {
 
 /// Whether this is the entry of a list that the path names already: `field total_amount`.
 fn is_entry(label: &str, map: &Map<String, Value>) -> bool {
-    let (Some((_, path)), Some(name)) = (label.split_once(' '), map.get("name").and_then(Value::as_str)) else {
+    let (Some((_, path)), Some(name)) = (label.split_once(' '), map.get("name").and_then(Value::as_str))
+    else {
         return false;
     };
     let name = escape::line(name);
@@ -149,7 +150,6 @@ impl Lines {
             other => self.push(depth, mark, format!("{label} = {}", show(label, other))),
         }
     }
-
 
     fn members(&mut self, depth: usize, mark: Mark, map: &Map<String, Value>) {
         for (key, value) in map {

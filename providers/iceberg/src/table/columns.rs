@@ -113,7 +113,7 @@ impl<'a> Columns<'a> {
             "Declare `{name}` again; or drop it with an engine (`ALTER TABLE … DROP COLUMN {name}`), and the next \
              plan finds nothing to do."
         );
-        self.forbid(parent, "no longer declared here", detail, help);
+        self.forbid(parent, &format!("these columns are declared, without `{name}`"), detail, help);
     }
 
     fn field(&mut self, prior: Option<&Field>, live: &Field, desired: &Field, path: &[String]) {
