@@ -1,4 +1,5 @@
-//! How long loading takes, beside what merely reading the same bytes takes: `cargo bench --bench load -- [COUNT]`.
+//! How long loading and resolving take, beside what merely reading the same bytes takes:
+//! `cargo bench --bench load -- [COUNT]`.
 //!
 //! Numbers only: what is fast enough depends on the machine, the ratio to reading much less so.
 #![expect(
@@ -10,6 +11,9 @@
 #[path = "../tests/it/manifests.rs"]
 mod manifests;
 
+use datamesh::providers::Providers;
+use datamesh_core::graph::{Recorded, environment, judge, resolve};
+use datamesh_provider::Object;
 use std::error::Error;
 use std::fs;
 use std::time::Instant;
@@ -35,7 +39,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("list and load     {load:8.1} ms, {:.1} times the reading", load / read);
     let loaded = datamesh::source::load(folder.path());
     println!("{} manifests, {} diagnostics", loaded.load.manifests.len(), loaded.load.diagnostics.len());
-    println!("peak memory       {}", peak_memory().unwrap_or_else(|| "unknown".to_owned()));
+    let load_memory = peak_memory();
+    let environment = || {
+        let root = folder.path().to_string_lossy();
+        loaded.load.mesh().and_then(|mesh| environment(mesh, None, &root).0).ok_or("no environment")
+    };
+    let chosen = environment()?;
+    let (providers, nothing) = (Providers::real(), Recorded::default());
+    let types = providers.types();
+    let validate = |object: &Object| {
+        let ty = types.get(object.address.ty());
+        ty.and_then(|ty| ty.validate(&object.attributes, &object.spans).ok()).unwrap_or_default()
+    };
+    let judged = best(|| environment().map_or(0, |chosen| judge(&loaded.load, &chosen, &validate).len()));
+    println!("judge             {judged:8.1} ms, {:.1} times the reading", judged / read);
+    println!("peak memory       {} loaded, {} judged", shown(&load_memory), shown(&peak_memory()));
+    let resolved = best(|| resolve(&loaded.load, &chosen, &nothing).0.resources.len());
+    println!("resolve           {resolved:8.1} ms, {:.1} times the reading", resolved / read);
+    println!("peak memory       {}", shown(&peak_memory()));
     Ok(())
 }
 
@@ -47,6 +68,10 @@ fn best(work: impl Fn() -> usize) -> f64 {
         start.elapsed().as_secs_f64() * 1e3
     };
     (0..RUNS).map(run).fold(f64::INFINITY, f64::min)
+}
+
+fn shown(memory: &Option<String>) -> &str {
+    memory.as_deref().unwrap_or("unknown")
 }
 
 /// As Linux counts it.

@@ -31,7 +31,7 @@ mod topic;
 
 pub use environment::{Defaults, Prefixes, ResolvedEnvironment, environment};
 pub use recorded::{Recorded, RecordedObject};
-pub use resolve::resolve;
+pub use resolve::{Validate, judge, resolve};
 pub use selector::{AddressGlob, SelectorError};
 
 /// One resource that manifests declare.

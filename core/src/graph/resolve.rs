@@ -13,10 +13,13 @@ use crate::graph::{
     template,
 };
 use crate::manifest::Load;
-use datamesh_provider::{Address, Diagnostic, Diagnostics};
+use datamesh_provider::{Address, Attributes, Diagnostic, Diagnostics, Object, SpanMap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::thread::ScopedJoinHandle;
+
+/// Judges one declared object by itself, as its type knows how.
+pub type Validate<'v> = dyn Fn(&Object) -> Diagnostics + Sync + 'v;
 
 /// Makes the desired graph of one environment. `recorded` gives the names that are fixed already.
 ///
@@ -25,6 +28,21 @@ pub fn resolve(
     load: &Load,
     environment: &ResolvedEnvironment,
     recorded: &Recorded,
+) -> (DesiredGraph, Diagnostics) {
+    run(load, environment, recorded, None)
+}
+
+/// Resolves for the findings alone, `validate`'s on each object among them, also on objects of those who are held
+/// back. Nothing is recorded. The objects are not kept, so this takes a fraction of the memory of [`resolve`].
+pub fn judge(load: &Load, environment: &ResolvedEnvironment, validate: &Validate<'_>) -> Diagnostics {
+    run(load, environment, &Recorded::default(), Some(validate)).1
+}
+
+fn run(
+    load: &Load,
+    environment: &ResolvedEnvironment,
+    recorded: &Recorded,
+    validate: Option<&Validate<'_>>,
 ) -> (DesiredGraph, Diagnostics) {
     let mut found = Diagnostics::default();
     let decisions = Decisions::read(load, recorded, &mut found);
@@ -42,12 +60,16 @@ pub fn resolve(
     if !world.has_catalog() && !world.products.all.is_empty() {
         found.push(no_catalog(environment));
     }
-    let mut drafts = drafts(&world);
+    let mut drafts = all_drafts(&world, &world.products.all, |product| product, validate);
     let mut shared = namespaces::attach(&world, &mut drafts);
     shared.extend(catalog::domains(&world));
+    for object in shared.iter().map(|resource| &resource.object) {
+        found.extend(
+            validate.into_iter().flat_map(|validate| validate(object).scoped(&object.address.owner())),
+        );
+    }
     let mut held = Held::of_load(load, &world);
-    let parts: Vec<Draft<'_>> =
-        world.products.unplanned.iter().map(|known| draft(&world, &known.product)).collect();
+    let parts = all_drafts(&world, &world.products.unplanned, |known| &known.product, validate);
     let named = parts.iter().zip(&world.products.unplanned).filter(|(_, known)| known.named);
     for (conflict, owners) in claims::conflicts(drafts.iter().chain(named.map(|(draft, _)| draft))) {
         held.hold_all(&owners, &conflict);
@@ -83,18 +105,26 @@ fn no_catalog(environment: &ResolvedEnvironment) -> Diagnostic {
 const PRODUCTS_PER_THREAD: usize = 500;
 
 /// Every product by itself, on all cores, in the order of the products.
-fn drafts<'a>(world: &'a World<'a>) -> Vec<Draft<'a>> {
-    let all = &world.products.all;
+fn all_drafts<'a, P: Sync>(
+    world: &'a World<'a>,
+    all: &'a [P],
+    product: impl Fn(&'a P) -> &'a Product<'a> + Sync,
+    validate: Option<&Validate<'_>>,
+) -> Vec<Draft<'a>> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = all.len().div_ceil(PRODUCTS_PER_THREAD).clamp(1, cores);
-    let work = |products: &'a [Product<'a>]| {
-        products.iter().map(|product| draft(world, product)).collect::<Vec<_>>()
+    let one = |known| {
+        let mut draft = draft(world, product(known));
+        validate.into_iter().for_each(|validate| judged(&mut draft, validate));
+        draft
     };
+    let work = |products: &'a [P]| products.iter().map(one).collect::<Vec<_>>();
     if threads == 1 {
         return work(all);
     }
     std::thread::scope(|scope| {
         let parts = all.chunks(all.len().div_ceil(threads));
+        let work = &work;
         let spawn = |part| (part, std::thread::Builder::new().spawn_scoped(scope, move || work(part)));
         let workers: Vec<_> = parts.map(spawn).collect();
         let finish = |(part, worker): (_, Result<ScopedJoinHandle<'_, Vec<Draft<'a>>>, _>)| match worker {
@@ -104,6 +134,17 @@ fn drafts<'a>(world: &'a World<'a>) -> Vec<Draft<'a>> {
         };
         workers.into_iter().flat_map(finish).collect()
     })
+}
+
+/// Validates what the product asks for, and keeps of it what others are compared with.
+fn judged(draft: &mut Draft<'_>, validate: &Validate<'_>) {
+    for resource in &mut draft.resources {
+        let object = &mut resource.object;
+        draft.found.extend(validate(object));
+        (object.attributes, object.on_create) = (Attributes::new(), Attributes::new());
+        object.spans = SpanMap::default();
+    }
+    (draft.contract, draft.ports) = (None, Vec::new());
 }
 
 /// Everything one product asks for.

@@ -5,8 +5,8 @@ use crate::diagnostic::Diagnostics;
 use crate::object::Attributes;
 use crate::provider::Facts;
 use crate::span::SpanMap;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use std::fmt;
 use std::marker::PhantomData;
@@ -120,7 +120,7 @@ fn bad<R: Resource>(why: impl fmt::Display) -> DecodeError {
 }
 
 fn decode<R: Resource>(attrs: &Attributes) -> Result<R::Attrs, DecodeError> {
-    serde_json::from_value(Value::Object(attrs.clone())).map(R::normalize).map_err(bad::<R>)
+    R::Attrs::deserialize(attrs).map(R::normalize).map_err(bad::<R>)
 }
 
 fn encode<R: Resource>(attrs: &R::Attrs) -> Result<Attributes, DecodeError> {

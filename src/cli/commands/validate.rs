@@ -8,10 +8,9 @@ use crate::cli::render::{human, json};
 use crate::source::{self, WorkingTree};
 use clap::Args;
 use datamesh_core::graph::environment::{ResolvedEnvironment, environment};
-use datamesh_core::graph::recorded::Recorded;
-use datamesh_core::graph::resolve::resolve;
+use datamesh_core::graph::resolve::judge;
 use datamesh_core::manifest::{Kind, Load, LoadOptions};
-use datamesh_provider::{Diagnostic, Diagnostics, Sources};
+use datamesh_provider::{Diagnostic, Diagnostics, Object, Sources};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -59,7 +58,10 @@ pub(super) fn tree(root: &Path, paths: &[PathBuf], run: &Invocation, strict: boo
     found.sort();
     let paths: Vec<String> = paths.iter().map(|path| below_root(run, root, path)).collect();
     let (shown, elsewhere) = narrow(found, &load.sources, &paths);
-    report(run, &Verdict { load: &load, shown, elsewhere, strict, resolved: true })
+    let exit = report(run, &Verdict { load: &load, shown, elsewhere, strict, resolved: true });
+    // The process ends: giving a large mesh back piece by piece would only be waited for.
+    std::mem::forget(load);
+    exit
 }
 
 /// Resolves the manifests in the chosen environment, or in each.
@@ -89,17 +91,13 @@ fn in_environment(load: &Load, environment: &ResolvedEnvironment, run: &Invocati
             found.extend((def.validate_config)(settings));
         }
     }
-    let (desired, problems) = resolve(load, environment, &Recorded::default());
-    found.extend(problems);
     let types = run.providers.types();
-    for (address, resource) in &desired.resources {
-        let object = &resource.object;
-        let Some(ty) = types.get(address.ty()) else { continue };
+    let validate = |object: &Object| {
+        let ty = types.get(object.address.ty());
         // What does not decode is a fault of this program, not of a manifest; planning reports it as one.
-        if let Ok(problems) = ty.validate(&object.attributes, &object.spans) {
-            found.extend(problems.scoped(&address.owner()));
-        }
-    }
+        ty.and_then(|ty| ty.validate(&object.attributes, &object.spans).ok()).unwrap_or_default()
+    };
+    found.extend(judge(load, environment, &validate));
     found
 }
 

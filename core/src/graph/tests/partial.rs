@@ -1,5 +1,6 @@
-use super::{FIELDS, MESH, World, domain, product, world, world_in};
-use crate::graph::Recorded;
+use super::{FIELDS, MESH, World, chosen, domain, load_files, product, world, world_in};
+use crate::graph::{Recorded, codes as graph_codes, judge, resolve};
+use datamesh_provider::{Diagnostic, Object};
 use std::fmt::Write as _;
 
 /// Everything that was found, loading and resolving, by place.
@@ -173,4 +174,26 @@ fn what_has_no_name_is_judged_all_the_same() {
     assert_eq!(codes(&world), ["DM0234", "DM0230", "DM0200", "DM0233", "DM0237"]);
     assert_eq!(world.held(), ["no-such-domain/Facts@1", "orders/facts@1"]);
     assert_eq!(world.addresses(), ["orders:catalog_domain.self"]);
+}
+
+#[test]
+fn objects_are_judged_whoever_is_held_back() {
+    let broken =
+        product("orders", "a", &format!("{FIELDS}  output_ports: [{{ technology: kafka }}]\n  x: 1\n"));
+    let wrong =
+        product("orders", "b", "  slo: { availability: 101 }\n  output_ports: [{ technology: kafka }]\n");
+    let files = [("a.yaml", broken.as_str()), ("b.yaml", wrong.as_str()), ("datamesh.yaml", MESH)];
+    let load = load_files(&files);
+    let topics = |object: &Object| {
+        let topic = object.address.ty().as_str() == "kafka_topic";
+        let found = topic.then(|| Diagnostic::error(graph_codes::BAD_SETTING, object.id.as_str()));
+        assert!(!topic || object.on_create.contains_key("partitions"));
+        found.into_iter().collect()
+    };
+    let found = judge(&load, &chosen(&load, None), &topics);
+    let said: Vec<_> = found.iter().map(|d| (d.detail.as_str(), d.scope.as_deref().unwrap_or("-"))).collect();
+    let owned = [("orders.a.v1", "orders/a@1"), ("orders.b.v1", "orders/b@1")];
+    assert!(owned.iter().all(|finding| said.contains(finding)), "{said:?}");
+    let (_, resolved) = resolve(&load, &chosen(&load, None), &Recorded::default());
+    assert_eq!(found.len(), resolved.len() + 2, "nothing else differs");
 }
