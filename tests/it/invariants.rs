@@ -1,13 +1,13 @@
 //! The invariants of ARCHITECTURE.md, each by its name. That pure crates do no IO is in `tidy`.
 
-use crate::world::{EVENTS, Mesh, PROFILE};
+use crate::world::{EVENTS, Mesh, PROFILE, Run, hanging};
 use datamesh::engine::PlanFile;
 use datamesh_conformance::Thing;
 use datamesh_provider::{OpAction, Secret, SecretText};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::marker::PhantomData;
 use std::path::Path;
 
@@ -61,24 +61,14 @@ fn no_call_may_change_a_system_without_a_stored_intent() {
 #[test]
 fn every_state_write_is_a_compare_and_swap() {
     let mesh = Mesh::new();
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(mesh.path("world.json.lock"))
-        .expect("opened");
-    lock.lock().expect("locked");
-    let child = mesh.start(APPLY);
-    while mesh.shards().values().filter(|shard| !shard.pending.is_empty()).count() < 2 {
-        std::thread::yield_now();
-    }
+    let (child, frozen) = hanging(&mesh);
     let mut theirs = mesh.shards().remove("orders").expect("a shard");
     theirs.serial += 1;
     theirs.write_id = "somebody-elses".to_owned();
     let place = format!("state/test/orders/{}.json", theirs.serial);
     fs::write(mesh.path(&place), datamesh_state::encode(&theirs).expect("encoded")).expect("written");
-    lock.unlock().expect("unlocked");
-    let run = crate::world::Run::of(&child.wait_with_output().expect("it ends"));
+    frozen.thaw();
+    let run = Run::of(&child.wait_with_output().expect("it ends"));
     run.ends(6).says(&["was changed by somebody else"]);
     let now = mesh.shards();
     assert_eq!(now["orders"], theirs);
@@ -136,8 +126,8 @@ fn indeterminate_is_never_reported_as_success_or_as_failure() {
     let mesh = Mesh::new();
     mesh.edit("kafka.default", |kafka| kafka.faults.lost = ["orders.events.v3".to_owned()].into());
     let run = mesh.run(&["apply", "--auto-approve", "--json"]).ends(7);
-    let lines = run.out.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event"));
-    let summary = lines.last().expect("a summary");
+    let mut lines = run.out.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event"));
+    let summary = lines.next_back().expect("a summary");
     assert_eq!((&summary["failed"], &summary["indeterminate"]), (&0.into(), &1.into()), "{summary}");
     assert_eq!(summary["failures"][0]["outcome"], "indeterminate");
     assert!(!mesh.records().contains_key(&TOPIC.parse().expect("an address")));

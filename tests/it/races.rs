@@ -1,45 +1,9 @@
 //! Two runs at once, systems that do not answer, and signals.
 
-use crate::world::{Mesh, PROFILE, Run, SYSTEMS};
-use std::fs::{File, OpenOptions};
+use crate::world::{Mesh, PROFILE, Run, SYSTEMS, hanging, pause};
 use std::process::Child;
-use std::time::Duration;
 
 const APPLY: &[&str] = &["apply", "--auto-approve"];
-
-#[expect(clippy::disallowed_methods, reason = "the test waits for another process")]
-fn pause(milliseconds: u64) {
-    std::thread::sleep(Duration::from_millis(milliseconds));
-}
-
-/// Waits for up to twenty seconds.
-#[track_caller]
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    for _ in 0..2000 {
-        if done() {
-            return;
-        }
-        pause(10);
-    }
-    panic!("{what}: not within twenty seconds");
-}
-
-/// While this is held no change of any fake system goes through: each call hangs.
-#[derive(Debug)]
-struct Frozen(File);
-
-impl Frozen {
-    fn world_of(mesh: &Mesh) -> Self {
-        let path = mesh.path("world.json.lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).expect("opened");
-        file.lock().expect("locked");
-        Self(file)
-    }
-
-    fn thaw(self) {
-        self.0.unlock().expect("unlocked");
-    }
-}
 
 fn signal(child: &Child, name: &str) {
     let pid = child.id().to_string();
@@ -49,17 +13,6 @@ fn signal(child: &Child, name: &str) {
 
 fn end(child: Child) -> Run {
     Run::of(&child.wait_with_output().expect("it ends"))
-}
-
-/// An apply that hangs in its first calls, with its intents stored.
-fn hanging(mesh: &Mesh) -> (Child, Frozen) {
-    let frozen = Frozen::world_of(mesh);
-    let child = mesh.start(APPLY);
-    let stored = || mesh.shards().values().filter(|shard| !shard.pending.is_empty()).count() == 2;
-    wait_until("the intents of both domains are stored", stored);
-    // From there to the calls it is not far.
-    pause(200);
-    (child, frozen)
 }
 
 /// Everything is there, made once, recorded, and nothing is left to do.

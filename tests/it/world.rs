@@ -6,10 +6,11 @@ use datamesh_state::{Record, Shard};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 pub(crate) const EVENTS: &str = "domains/orders/events.yaml";
@@ -63,7 +64,6 @@ impl Run {
 #[derive(Debug)]
 pub(crate) struct PlanView {
     pub(crate) run: Run,
-    pub(crate) document: Value,
     pub(crate) changes: BTreeMap<String, Value>,
 }
 
@@ -220,7 +220,7 @@ impl Mesh {
         let changes = changes
             .into_iter()
             .map(|change| (change["address"].as_str().expect("an address").to_owned(), change));
-        PlanView { run, changes: changes.collect(), document }
+        PlanView { run, changes: changes.collect() }
     }
 
     fn store(&self) -> Store {
@@ -326,6 +326,43 @@ fn copy_folder(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).expect("copied");
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test waits for another process")]
+pub(crate) fn pause(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+/// While this is held no change of any fake system goes through: each call hangs.
+#[derive(Debug)]
+pub(crate) struct Frozen(File);
+
+impl Frozen {
+    fn world_of(mesh: &Mesh) -> Self {
+        let path = mesh.path("world.json.lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).expect("opened");
+        file.lock().expect("locked");
+        Self(file)
+    }
+
+    pub(crate) fn thaw(self) {
+        self.0.unlock().expect("unlocked");
+    }
+}
+
+/// An apply that hangs in its first calls, with the intents of both domains stored.
+pub(crate) fn hanging(mesh: &Mesh) -> (Child, Frozen) {
+    let frozen = Frozen::world_of(mesh);
+    let child = mesh.start(&["apply", "--auto-approve"]);
+    let stored = || mesh.shards().values().filter(|shard| !shard.pending.is_empty()).count() == 2;
+    let within_twenty_seconds = (0..2000).any(|_| {
+        pause(10);
+        stored()
+    });
+    assert!(within_twenty_seconds, "no intents are stored");
+    // From there to the calls it is not far.
+    pause(200);
+    (child, frozen)
 }
 
 const MESH: &str = "apiVersion: datamesh.example.com/v1
