@@ -6,6 +6,7 @@
 mod cli;
 mod flow;
 mod golden;
+mod hostile;
 mod invariants;
 mod kill;
 mod load;

@@ -4,7 +4,7 @@ use crate::manifest::codes;
 use crate::manifest::scalar::Resolved;
 use crate::manifest::shape::{Form, Object, Shape, ShapeId, Shapes};
 use crate::manifest::tree::{NodeId, Pairs, Tree, View};
-use datamesh_provider::{Diagnostic, Diagnostics, FileId};
+use datamesh_provider::{Diagnostic, Diagnostics, FileId, Span};
 use std::collections::{BTreeSet, HashSet};
 
 /// What became of the comparison.
@@ -31,6 +31,15 @@ pub(crate) fn check(shapes: &Shapes, tree: &Tree<'_>, file: FileId) -> Checked {
     let mut checker = Checker { shapes, tree, file, path, found, rest };
     let fits = checker.node(tree.root, shapes.root);
     Checked { found: checker.found, rest: fits.then_some(checker.rest) }
+}
+
+/// More errors than this of one document help nobody, and each has its price.
+pub(crate) const MOST_ERRORS: usize = 500;
+
+/// What stands in place of all errors beyond [`MOST_ERRORS`].
+pub(crate) fn more_errors(place: Span) -> Diagnostic {
+    let detail = format!("Only the first {MOST_ERRORS} errors of this document are listed.");
+    Diagnostic::error(codes::MORE_ERRORS, detail).at(place, "and there are more from here on")
 }
 
 struct Checker<'t, 'a> {
@@ -98,18 +107,28 @@ impl<'t> Checker<'t, '_> {
         self.rest.lost.extend(nearest.map(str::to_owned));
     }
 
+    fn report(&mut self, diagnostic: Diagnostic) {
+        match self.found.len() {
+            ..MOST_ERRORS => self.found.push(diagnostic),
+            MOST_ERRORS => self.found.extend(diagnostic.labels.first().map(|label| more_errors(label.span))),
+            _ => {}
+        }
+    }
+
     fn key_text(&self, key: NodeId) -> &'t str {
         self.tree.text(key).unwrap_or_default()
     }
 
     fn object(&mut self, id: NodeId, object: &Object, pairs: Pairs<'t>) -> bool {
         let mut fits = true;
-        let mut seen = Vec::with_capacity(pairs.len());
+        // Known keys only, of which there are few.
+        let mut seen: Vec<&str> = Vec::new();
+        let mut free = None;
         for (key, value) in pairs.iter() {
             let name = self.key_text(key);
             let Some(shape) = object.keys.get(name) else {
-                seen.push(name);
-                self.unknown_key(key, name, object, pairs);
+                let free = free.get_or_insert_with(|| self.free(object, pairs));
+                self.unknown_key(key, name, object, free);
                 self.rest.dropped.insert(key);
                 continue;
             };
@@ -130,16 +149,24 @@ impl<'t> Checker<'t, '_> {
             let diagnostic = Diagnostic::error(codes::MISSING_KEY, detail)
                 .at(self.tree.span(first, self.file), format!("no `{name}` in this map"))
                 .help(format!("Add `{name}: …`."));
-            self.found.push(diagnostic);
+            self.report(diagnostic);
             fits = false;
         }
         fits
     }
 
-    fn unknown_key(&mut self, key: NodeId, name: &str, object: &Object, pairs: Pairs<'t>) {
+    /// The keys that are not there.
+    fn free<'o>(&self, object: &'o Object, pairs: Pairs<'t>) -> Vec<&'o str> {
+        let there: HashSet<&str> = pairs.iter().map(|(key, _)| self.key_text(key)).collect();
+        object.names.iter().map(String::as_str).filter(|name| !there.contains(name)).collect()
+    }
+
+    fn unknown_key(&mut self, key: NodeId, name: &str, object: &Object, free: &[&str]) {
+        if self.found.len() > MOST_ERRORS {
+            // Nobody is told, so no time goes into what it may have meant.
+            return self.rest.lost.extend(free.iter().map(|name| (*name).to_owned()));
+        }
         let detail = format!("{} has no key `{name}`.", self.place());
-        let taken = |candidate: &&String| !pairs.iter().any(|(k, _)| self.key_text(k) == candidate.as_str());
-        let free: Vec<&str> = object.names.iter().filter(taken).map(String::as_str).collect();
         let (label, help) = match nearest(name, free.iter().copied()) {
             Some(near) => {
                 self.rest.lost.insert(near.to_owned());
@@ -147,13 +174,13 @@ impl<'t> Checker<'t, '_> {
             }
             None => {
                 // It may have meant any of them.
-                self.rest.lost.extend(free.into_iter().map(str::to_owned));
+                self.rest.lost.extend(free.iter().map(|name| (*name).to_owned()));
                 let known = join(object.names.iter().map(String::as_str));
                 ("unknown key".to_owned(), format!("The keys known here are {known}."))
             }
         };
         let diagnostic = Diagnostic::error(codes::UNKNOWN_KEY, detail);
-        self.found.push(diagnostic.at(self.tree.span(key, self.file), label).help(help));
+        self.report(diagnostic.at(self.tree.span(key, self.file), label).help(help));
     }
 
     /// Alternatives differ in the kind of node, so the node's kind chooses.
@@ -211,7 +238,7 @@ impl<'t> Checker<'t, '_> {
             let detail = format!("{} is {value}, but must be from {min} to {max}.", self.place());
             let diagnostic = Diagnostic::error(codes::OUT_OF_RANGE, detail);
             let diagnostic = diagnostic.at(self.tree.span(id, self.file), "out of range");
-            self.found.push(diagnostic.help(format!("Write a whole number from {min} to {max}.")));
+            self.report(diagnostic.help(format!("Write a whole number from {min} to {max}.")));
         }
         fits
     }
@@ -224,7 +251,7 @@ impl<'t> Checker<'t, '_> {
             None => ("unknown value".to_owned(), format!("Write one of {}.", join(words))),
         };
         let diagnostic = Diagnostic::error(codes::UNKNOWN_VALUE, detail);
-        self.found.push(diagnostic.at(self.tree.span(id, self.file), label).help(help));
+        self.report(diagnostic.at(self.tree.span(id, self.file), label).help(help));
         false
     }
 
@@ -248,7 +275,7 @@ impl<'t> Checker<'t, '_> {
         let help = help.unwrap_or_else(|| format!("Write {expected} here."));
         let label = format!("expected {expected}");
         let diagnostic = Diagnostic::error(codes::WRONG_TYPE, detail);
-        self.found.push(diagnostic.at(self.tree.span(id, self.file), label).help(help));
+        self.report(diagnostic.at(self.tree.span(id, self.file), label).help(help));
         false
     }
 

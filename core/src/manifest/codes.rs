@@ -38,6 +38,7 @@ pub const WRONG_TYPE: Code = Code::new("DM0111", "a value has the wrong type");
 pub const MISSING_KEY: Code = Code::new("DM0112", "a key is missing");
 pub const UNKNOWN_VALUE: Code = Code::new("DM0113", "a value is not one of those allowed");
 pub const OUT_OF_RANGE: Code = Code::new("DM0114", "a number is out of range");
+pub const MORE_ERRORS: Code = Code::new("DM0116", "a document has more errors than are listed");
 pub const DOES_NOT_FIT: Code = Code::new("DM0115", "a document does not fit its kind");
 
 // Limits of one product, and the Mesh document.

@@ -4,6 +4,7 @@
 //! stands for, and the nodes it would expand to are counted, so a "billion laughs" file costs what it weighs.
 //! A document that breaks does not hide the ones after it.
 
+use crate::manifest::check::{MOST_ERRORS, more_errors};
 use crate::manifest::codes;
 use crate::manifest::limits::Limits;
 use crate::manifest::scalar::Resolved;
@@ -66,10 +67,6 @@ pub(crate) struct Pairs<'t>(&'t [NodeId]);
 impl<'t> Pairs<'t> {
     pub(crate) fn iter(self) -> impl Iterator<Item = (NodeId, NodeId)> + use<'t> {
         self.0.chunks_exact(2).map(|pair| (pair[0], pair[1]))
-    }
-
-    pub(crate) fn len(self) -> usize {
-        self.0.len() / 2
     }
 }
 
@@ -443,7 +440,15 @@ impl<'a, 'l> Builder<'a, 'l> {
             .at(self.tree.span(second, self.file), "and again here")
             .at(self.tree.span(first, self.file), "first here")
             .help("Keep one of the two.");
-        self.problems.push(problem);
+        self.report(problem);
+    }
+
+    fn report(&mut self, problem: Diagnostic) {
+        match self.problems.len() {
+            ..MOST_ERRORS => self.problems.push(problem),
+            MOST_ERRORS => self.problems.extend(problem.labels.first().map(|label| more_errors(label.span))),
+            _ => {}
+        }
     }
 
     fn refuse_tag(&mut self, tag: Option<&Tag>, range: &Range<u32>) {
@@ -454,7 +459,7 @@ impl<'a, 'l> Builder<'a, 'l> {
 
     fn problem(&mut self, code: Code, detail: String, range: &Range<u32>, label: &str, help: &str) {
         let span = Span { file: self.file, start: range.start, end: range.end };
-        self.problems.push(Diagnostic::error(code, detail).at(span, label).help(help));
+        self.report(Diagnostic::error(code, detail).at(span, label).help(help));
     }
 
     fn range(&self, id: NodeId) -> Range<u32> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// An index into [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,12 +29,15 @@ pub struct SourceFile {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<SourceFile>,
+    /// Where the lines of each file begin, once somebody asks.
+    lines: Vec<OnceLock<Vec<usize>>>,
 }
 
 impl Sources {
     pub fn add(&mut self, file: SourceFile) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         self.files.push(file);
+        self.lines.push(OnceLock::new());
         id
     }
 
@@ -53,14 +56,15 @@ impl Sources {
     /// Line and column, both from 1; columns count characters. `None` when the text is not kept.
     pub fn line_column(&self, span: Span) -> Option<(usize, usize)> {
         let text = self.get(span.file)?.text.as_deref()?;
+        let starts = || std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let lines = self.lines.get(usize::try_from(span.file.0).ok()?)?.get_or_init(starts);
         let mut end = usize::try_from(span.start).ok()?.min(text.len());
         while !text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = &text[..end];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-        Some((line, before[line_start..].chars().count() + 1))
+        let line = lines.partition_point(|start| *start <= end);
+        let start = *lines.get(line.checked_sub(1)?)?;
+        Some((line, text.get(start..end)?.chars().count() + 1))
     }
 }
 
