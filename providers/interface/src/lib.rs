@@ -37,4 +37,6 @@ pub use provider::{
 };
 pub use resource::{AttributeSchema, DecodeError, Erased, Resource, ResourceType, Schema, erase};
 pub use secret::{Secret, SecretError, SecretResolver, SecretText};
-pub use span::{FileId, Located, SPANNED_FIELDS, SPANNED_STRUCT, SourceFile, Sources, Span, SpanMap, Spanned};
+pub use span::{
+    FileId, Located, SPANNED_FIELDS, SPANNED_STRUCT, SourceFile, Sources, Span, SpanMap, Spanned,
+};
