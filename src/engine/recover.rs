@@ -6,8 +6,8 @@ use super::refresh::in_words;
 use super::systems::Systems;
 use datamesh_core::plan::Types;
 use datamesh_provider::{
-    Address, Attributes, Context, Event, LiveObject, OpAction, OperationId, ReadRequest, ReadResult,
-    SystemName, TypeName,
+    Address, Attributes, Context, Event, Facts, LiveObject, OpAction, OperationId, ReadRequest, ReadResult,
+    SpanMap, SystemName, TypeName, View,
 };
 use datamesh_state::{Intent, Recovery, Shard, ShardError};
 use std::collections::BTreeMap;
@@ -51,13 +51,32 @@ pub(crate) async fn recover(
     for (id, intent) in pending {
         let managed = |live: &LiveObject, like: &Attributes| managed(types, &intent.ty, live, like);
         let answer = answers.remove(&id).unwrap_or_else(|| Err("it was not answered".to_owned()));
-        let verdict = answer.map(|live| shard.judge(&intent, live.as_ref(), &managed));
+        let verdict =
+            answer.map(|live| half_made(types, &intent, shard.judge(&intent, live.as_ref(), &managed)));
         if let Ok(verdict) = &verdict {
             shard.apply_recovery(&id, verdict, &managed)?;
         }
         settled.push(Settled { address: intent.address, action: intent.action, step: intent.step, verdict });
     }
     Ok(settled)
+}
+
+/// A creation of several steps was cut off after one of them: what the next steps are to set may show whatever the
+/// system gives by itself. What only those steps would change is ours, half made.
+fn half_made(types: &Types, intent: &Intent, verdict: Recovery) -> Recovery {
+    let Recovery::Conflict { live, differs } = verdict else { return verdict };
+    let (Some(ty), Some(planned)) = (types.get(&intent.ty), &intent.planned) else {
+        return Recovery::Conflict { live, differs };
+    };
+    let view = View::Adopt { live: &live.attributes, desired: planned };
+    match ty.diff(view, &Facts::default(), &SpanMap::default()) {
+        Ok((spec, found))
+            if !found.has_errors() && spec.steps.iter().all(|s| intent.remaining.contains(s)) =>
+        {
+            Recovery::Created(live)
+        }
+        _ => Recovery::Conflict { live, differs },
+    }
 }
 
 fn managed(types: &Types, ty: &TypeName, live: &LiveObject, like: &Attributes) -> Attributes {

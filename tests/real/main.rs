@@ -3,9 +3,14 @@
 // Helpers of tests are tests too: what may be unwrapped in one may be unwrapped in the other.
 #![cfg(test)]
 
+mod failures;
 mod iceberg;
 mod kafka;
+mod mesh;
+mod mesh_folder;
 mod registry;
 mod registry_tls;
 mod sandbox;
+mod seed;
 mod support;
+mod witness;

@@ -1,0 +1,181 @@
+//! What is there after the program or a server was killed in the middle of an apply.
+
+use crate::mesh_folder::{Mesh, Ran, Systems, unique};
+use crate::support::servers::{servers, usable};
+use crate::witness::Witness;
+use datamesh::sandbox::{self, DownOptions, Silent, UpOptions};
+use serde_json::json;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStderr, Stdio};
+use tempfile::NamedTempFile;
+
+/// Enough that an apply takes a while.
+const PRODUCTS: usize = 40;
+
+fn products(mesh: &Mesh) {
+    for n in 0..PRODUCTS {
+        let fields = "schema:\n  fields:\n    - { name: id, type: string, required: true }\n";
+        let topic = "  - { type: streaming, technology: kafka }\n";
+        let table = "  - { type: batch, technology: iceberg }\n";
+        mesh.product(&format!("p{n:02}"), &format!("{fields}output_ports:\n{topic}{table}"));
+    }
+}
+
+/// An apply under way: its progress is read line by line.
+struct Apply {
+    child: Child,
+    progress: BufReader<ChildStderr>,
+    /// The plan may be longer than a pipe holds.
+    out: NamedTempFile,
+    err: String,
+}
+
+impl Apply {
+    fn start(mesh: &Mesh) -> Self {
+        let out = NamedTempFile::new().expect("a file");
+        let mut command = mesh.command(&["apply", "--auto-approve"]);
+        command.stdin(Stdio::null()).stdout(out.reopen().expect("a file")).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let progress = BufReader::new(child.stderr.take().expect("piped"));
+        Self { child, progress, out, err: String::new() }
+    }
+
+    /// Reads on until so many operations are done; false where the apply ended before.
+    fn until_done(&mut self, mut operations: usize) -> bool {
+        while operations > 0 {
+            let before = self.err.len();
+            if self.progress.read_line(&mut self.err).expect("text") == 0 {
+                return false;
+            }
+            operations -= usize::from(self.err[before..].contains(" done in "));
+        }
+        true
+    }
+
+    fn end(mut self) -> Ran {
+        self.progress.read_to_string(&mut self.err).expect("text");
+        let code = self.child.wait().expect("ends").code();
+        Ran { code, out: std::fs::read_to_string(self.out.path()).expect("text"), err: self.err }
+    }
+}
+
+#[test]
+fn an_apply_that_was_killed_is_finished_by_the_next_one() {
+    let Some(servers) = servers() else { return };
+    let Some(witness) = Witness::of(servers) else { return };
+    let prefix = unique("killed");
+    let mesh = Mesh::with(&Systems::shared(servers, &prefix));
+    products(&mesh);
+    let mut killed = 0;
+    for operations in [1, 30, 50, 20] {
+        let mut apply = Apply::start(&mesh);
+        if apply.until_done(operations) {
+            apply.child.kill().expect("killable");
+            killed += 1;
+        }
+        apply.end();
+    }
+    assert!(killed > 1, "the applies were too short to be killed");
+    mesh.apply_settles();
+    assert_eq!(witness.topics(&prefix).len(), PRODUCTS);
+    assert_eq!(witness.tables(&mesh.sql_catalog(), "sales").map(|tables| tables.len()), Some(PRODUCTS));
+    for n in [0, PRODUCTS - 1] {
+        let versions = witness.registry("GET", &format!("/subjects/{prefix}sales.p{n:02}.v1-value/versions"));
+        assert_eq!(versions, (200, json!([1])), "nothing was registered twice");
+    }
+    mesh.destroy();
+    assert_eq!(witness.topics(&prefix), [""; 0]);
+    assert_eq!(witness.tables(&mesh.sql_catalog(), "sales"), None);
+}
+
+/// A port base that is free now, that no other test process is likely to look at, and below those that clients get.
+fn port_base() -> u16 {
+    let start = 12_000 + (std::process::id() % 300) as u16 * sandbox::BLOCK;
+    sandbox::free_port_base(start).expect("free ports")
+}
+
+const TOPICS: usize = 12;
+
+/// Products with one topic each, whose size and configs follow from a number.
+fn topics(mesh: &Mesh, size: usize) {
+    for n in 0..TOPICS {
+        let fields = "schema:\n  fields:\n    - { name: id, type: string, required: true }\n";
+        let port = format!("type: streaming, technology: kafka, partitions: {size}, retention: {size}d");
+        mesh.product(&format!("p{n:02}"), &format!("{fields}output_ports:\n  - {{ {port} }}\n"));
+    }
+}
+
+/// An apply during which Kafka is killed. It may be faster than the kill: then another one is begun.
+async fn cut_off(mesh: &Mesh, sandbox: &UpOptions) -> Ran {
+    for size in 2.. {
+        let status = sandbox::up(sandbox, &Silent).await.expect("the servers run");
+        let pid = status.server("kafka").and_then(|kafka| kafka.pid).expect("it runs");
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
+        topics(mesh, size);
+        let mut apply = Apply::start(mesh);
+        assert!(apply.until_done(1));
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killable");
+        let ran = apply.end();
+        if ran.code != Some(0) || size > 6 {
+            return ran;
+        }
+    }
+    unreachable!("it ends before the numbers do")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apply_says_that_kafka_went_away_and_the_next_one_finishes() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let dir = temp.path().join("sandbox");
+    let options = UpOptions { dir: dir.clone(), port_base: Some(port_base()), ..UpOptions::default() };
+    let Some(status) = usable(sandbox::up(&options, &Silent).await) else { return };
+    let kafka = status.server("kafka").expect("there is one").clone();
+    let systems = Systems {
+        kafka: kafka.endpoint.clone(),
+        registry: status.server("registry").expect("there is one").endpoint.clone(),
+        prefix: String::new(),
+    };
+    let mesh = Mesh::with(&systems);
+    topics(&mesh, 1);
+    mesh.apply();
+
+    // Growing comes first, and the configs in a second step: between the two there is no Kafka any more.
+    let again = UpOptions { dir: dir.clone(), ..UpOptions::default() };
+    let ran = cut_off(&mesh, &again).await;
+    assert!(matches!(ran.code, Some(6 | 7)), "{ran}");
+    ran.says(&["kafka.default", &kafka.endpoint, "sales/p03@1:kafka_topic.kafka", "datamesh apply"]);
+    let plan = mesh.run(&["plan"]).exits(1).says(&["kafka.default", &kafka.endpoint]);
+    assert!(plan.last_line().starts_with("No changes."), "nothing is made up of what cannot be read: {plan}");
+    mesh.run(&["drift"]).exits(1).says(&["unreadable", &kafka.endpoint]);
+
+    assert!(sandbox::up(&again, &Silent).await.expect("Kafka comes back").is_ready());
+    mesh.apply_settles();
+    mesh.run(&["drift"]).exits(0);
+    let state = mesh.run(&["state", "list"]).exits(0);
+    assert_eq!(state.out.matches("kafka_topic").count(), TOPICS);
+    mesh.destroy();
+    sandbox::down(&DownOptions { dir, wipe: true }, &Silent).await.expect("it stops");
+}
+
+#[test]
+fn what_does_not_need_an_unreachable_registry_is_planned() {
+    let Some(servers) = servers() else { return };
+    let prefix = unique("unreachable");
+    // A port of this machine where nobody listens.
+    let mut systems = Systems::shared(servers, &prefix);
+    systems.registry = "http://127.0.0.1:9/apis/ccompat/v7".to_owned();
+    let mesh = Mesh::with(&systems);
+    let fields = "schema:\n  fields:\n    - { name: id, type: string, required: true }\n";
+    mesh.product("orders", &format!("{fields}output_ports:\n  - {{ type: streaming, technology: kafka }}\n"));
+    mesh.product("lines", &format!("{fields}output_ports:\n  - {{ type: batch, technology: iceberg }}\n"));
+    let plan = mesh.run(&["plan"]).exits(1);
+    let plan = plan.says(&["registry.default", "127.0.0.1:9", "sales/lines@1", "iceberg_table.iceberg"]);
+    assert!(plan.last_line().starts_with("Plan: "), "{plan}");
+    mesh.run(&["apply", "--auto-approve"]).exits(1);
+    assert_eq!(mesh.run(&["state", "list"]).exits(0).out.matches("iceberg_table").count(), 1);
+
+    systems.registry = servers.registry().to_owned();
+    mesh.environment(&systems);
+    mesh.apply_settles();
+    mesh.destroy();
+}

@@ -1,0 +1,87 @@
+//! What others see: confluent-kafka, plain HTTP and pyiceberg, none of which shares code with the program.
+
+use crate::support::python::python;
+use crate::support::servers::Servers;
+use serde_json::Value;
+use std::process::Command;
+
+/// Independent clients of the shared servers.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    python: String,
+    kafka: String,
+    registry: String,
+}
+
+impl Witness {
+    /// Nothing where this machine has no such clients.
+    pub(crate) fn of(servers: &Servers) -> Option<Self> {
+        let (kafka, registry) = (servers.kafka().to_owned(), servers.registry().to_owned());
+        Some(Self { python: python()?, kafka, registry })
+    }
+
+    fn run(&self, script: &str, args: &[&str]) -> Value {
+        let script = format!("{}/tests/real/{script}", env!("CARGO_MANIFEST_DIR"));
+        let output = Command::new(&self.python).arg(script).args(args).output().expect("python starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "the witness could not: {args:?}\n{errors}");
+        serde_json::from_slice(&output.stdout).expect("the witness speaks JSON")
+    }
+
+    fn kafka(&self, action: &str, args: &[&str]) -> Value {
+        self.run("witness.py", &[&[action, &self.kafka], args].concat())
+    }
+
+    /// Names of the topics that begin so.
+    pub(crate) fn topics(&self, prefix: &str) -> Vec<String> {
+        let found = self.kafka("topics", &[prefix]);
+        serde_json::from_value(found).expect("a list of names")
+    }
+
+    /// Partitions, replicas, and the configs set on the topic itself; null where there is none.
+    pub(crate) fn topic(&self, name: &str) -> Value {
+        self.kafka("topic", &[name])
+    }
+
+    pub(crate) fn make_topic(&self, name: &str, partitions: u32, config: &Value) {
+        self.kafka("make-topic", &[name, &partitions.to_string(), &config.to_string()]);
+    }
+
+    pub(crate) fn delete_topic(&self, name: &str) {
+        self.kafka("delete-topic", &[name]);
+    }
+
+    pub(crate) fn set_config(&self, topic: &str, key: &str, value: &str) {
+        self.kafka("set-config", &[topic, key, value]);
+    }
+
+    /// What the registry answers: status and body.
+    pub(crate) fn registry(&self, method: &str, path: &str) -> (u64, Value) {
+        let mut answer = self.run("witness.py", &["http", method, &format!("{}{path}", self.registry)]);
+        (answer["status"].as_u64().expect("a status"), answer["body"].take())
+    }
+
+    /// Tables of a namespace; `None` where there is no such namespace.
+    pub(crate) fn tables(&self, catalog: &Catalog, namespace: &str) -> Option<Vec<String>> {
+        let args = ["tables", &catalog.properties, &catalog.name, namespace];
+        serde_json::from_value(self.run("witness.py", &args)).expect("a list of names")
+    }
+
+    /// All that pyiceberg says of a table.
+    pub(crate) fn table(&self, catalog: &Catalog, table: &str) -> Value {
+        self.run("iceberg/witness.py", &[&catalog.properties, &catalog.name, table, "show"])
+    }
+
+    /// Somebody else adds a column, and a property of the same name.
+    pub(crate) fn add_column(&self, catalog: &Catalog, table: &str, column: &str) {
+        self.run("witness.py", &["add-column", &catalog.properties, &catalog.name, table, column]);
+    }
+}
+
+/// How pyiceberg opens a catalog.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    pub(crate) name: String,
+    /// As JSON.
+    pub(crate) properties: String,
+}
