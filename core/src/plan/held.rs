@@ -3,12 +3,33 @@
 use super::PlanInput;
 use super::codes;
 use super::types::Mode;
+use crate::graph::DesiredResource;
 use datamesh_provider::{Address, Diagnostic, SystemName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// One finding for everything that could not be read for the same reason, and one scope for each owner.
-pub(crate) fn unreadable(system: &SystemName, why: &str, addresses: &[&Address]) -> Vec<Diagnostic> {
-    let owners: BTreeSet<String> = addresses.iter().map(|address| address.owner()).collect();
+///
+/// What belongs to a domain itself, such as a namespace, holds back the products that use that very thing, not
+/// every product of the domain.
+pub(crate) fn unreadable(
+    input: &PlanInput<'_>,
+    system: &SystemName,
+    why: &str,
+    addresses: &[&Address],
+) -> Vec<Diagnostic> {
+    let of_domains: BTreeSet<&Address> =
+        addresses.iter().copied().filter(|address| address.product().is_none()).collect();
+    let used = |resource: &&DesiredResource| resource.depends_on.iter().any(|at| of_domains.contains(at));
+    let users = input.desired.resources.values().filter(used).map(|resource| resource.object.address.owner());
+    let mut owners: BTreeSet<String> = addresses
+        .iter()
+        .filter(|a| a.product().is_some())
+        .map(|address| address.owner())
+        .chain(users)
+        .collect();
+    if owners.is_empty() || input.options.mode == Mode::Destroy {
+        owners.extend(of_domains.iter().map(|address| address.owner()));
+    }
     let shown: Vec<String> = addresses.iter().take(3).map(ToString::to_string).collect();
     let more = addresses.len().saturating_sub(shown.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };

@@ -266,7 +266,7 @@ impl<'a> Run<'a> {
             }
         }
         for ((system, why), addresses) in unreadable {
-            self.diagnostics.extend(held::unreadable(system, &why, &addresses));
+            self.diagnostics.extend(held::unreadable(self.input, system, &why, &addresses));
         }
         let held_back = held::held_back(self.input, &self.diagnostics);
         let mut changes: Vec<ResourceChange> = Vec::new();

@@ -390,6 +390,23 @@ fn an_error_holds_back_its_product_and_what_depends_on_it_only() {
 }
 
 #[test]
+fn what_a_domain_owns_holds_back_the_products_that_use_it_only() {
+    let mut world = World::new();
+    world.declares("d:fake_thing.space", "space", json!({}));
+    world.reads("space", Reading::Unreadable("no answer".into()));
+    world.declares("d:fake_thing.entry", "entry", json!({}));
+    world.reads("entry", Reading::Absent);
+    world.declares("d/table@1:fake_thing.a", "a", json!({})).depends_on.insert(address("d:fake_thing.space"));
+    world.reads("a", Reading::Absent);
+    world.declares("d/topic@1:fake_thing.b", "b", json!({})).depends_on.insert(address("d:fake_thing.entry"));
+    world.reads("b", Reading::Absent);
+    let (plan, _) = world.plan();
+    assert_eq!(plan.held_back.keys().collect::<Vec<_>>(), ["d/table@1"]);
+    let made: Vec<String> = plan.changes.iter().map(|change| change.address.to_string()).collect();
+    assert_eq!(made, ["d:fake_thing.entry", "d/topic@1:fake_thing.b"]);
+}
+
+#[test]
 fn another_system_than_the_recorded_one_stops_the_plan() {
     let mut world = World::new();
     world.records(A, "a", json!({"size": 1}));
