@@ -237,7 +237,7 @@ spec:
   schema: {{ fields: [{{ name: id, type: string, description: {text} }}, {{ name: e, type: enum, values: [{text}] }}] }}
   slo: {{ quality_checks: [{text}] }}
   lineage: {{ sources: [{text}], transformation: {text} }}
-  output_ports: [{{ technology: kafka, config: {{ {text}: {text} }} }}, {{ technology: rest, name: r, endpoint: {text} }}]
+  output_ports: [{{ technology: kafka }}, {{ technology: rest, name: r, endpoint: {text} }}]
 "
     )
 }
@@ -260,7 +260,8 @@ spec:
   slo: {{ freshness: {text}, availability: {text}, completeness: {text} }}
   deprecated: {{ since: {text}, replaced_by: {text} }}
   output_ports:
-    - {{ technology: kafka, name: {text}, topic: {text}, retention: {text}, cleanup: {text}, cluster: {text} }}
+    - {{ technology: kafka, name: {text}, topic: {text}, retention: {text}, cleanup: {text}, config: {{ {text}: {text} }} }}
+    - {{ technology: kafka, cluster: {text}, config: {{ {text}: {text} }} }}
     - {{ technology: {text} }}
   environments: {{ {text}: {{ ports: {{ {text}: {{}} }} }} }}
   only_environments: [{text}]
@@ -282,11 +283,30 @@ spec: {{ from: {text}, to: {text} }}
     )
 }
 
+/// A snapshot in which nothing of the accepted product is there.
+fn nothing_live() -> String {
+    let system = |kind: &str| serde_json::json!({ "kind": kind, "name": "default" });
+    let objects = [
+        ("kafka", "kafka_topic", "orders.facts.v1"),
+        ("registry", "schema_subject", "orders.facts.v1-value"),
+        ("catalog", "catalog_domain", "orders"),
+        ("catalog", "catalog_product", "orders/facts@1"),
+        ("catalog", "catalog_lineage", "orders/facts@1#lineage"),
+    ];
+    let systems = ["kafka", "registry", "catalog"].map(
+        |kind| serde_json::json!({ "system": system(kind), "facts": { "identity": kind, "capabilities": {} } }),
+    );
+    let objects = objects.map(
+        |(kind, ty, id)| serde_json::json!({ "system": system(kind), "type": ty, "id": id, "reading": "absent" }),
+    );
+    serde_json::json!({ "systems": systems, "objects": objects }).to_string()
+}
+
 #[test]
 fn nothing_a_manifest_says_reaches_a_terminal_as_it_is() {
     let dir = mesh("p.yaml", "");
     let root = dir.path();
-    fs::write(root.join("live.json"), "{\"systems\": []}").expect("written");
+    fs::write(root.join("live.json"), nothing_live()).expect("written");
     for text in TEXTS {
         for (product, raw) in [(accepted(text), false), (wrong(text), false), (wrong(text), true)] {
             // Raw where YAML lets it pass, and in a comment that is quoted with its line.
@@ -306,6 +326,13 @@ fn nothing_a_manifest_says_reaches_a_terminal_as_it_is() {
                 let run = datamesh(root, args);
                 let what = format!("{args:?} of {text:?}");
                 assert!(run.code >= 0 && run.code != 101, "{what}: {} {}", run.code, run.err);
+                let planned = args[0] == "plan" && product == accepted(text);
+                assert!(
+                    !planned || (run.code == 0 && run.out.contains("create")),
+                    "{what}: {} {}",
+                    run.out,
+                    run.err
+                );
                 clean(&what, &run.out);
                 clean(&what, &run.err);
             }

@@ -8,17 +8,16 @@ use datamesh_provider::{AttributeChange, Attributes, Planned};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Takes away maps without content, outside of lists: they manage nothing.
-pub(crate) fn tidy(map: &mut Attributes) {
-    let keys: Vec<String> = map.keys().cloned().collect();
-    for key in keys {
-        if let Some(Value::Object(inner)) = map.get_mut(&key) {
-            tidy(inner);
-            if inner.is_empty() {
-                map.remove(&key);
-            }
-        }
-    }
+/// Takes away maps without content, outside of lists: they manage nothing. Whether there were any.
+pub(crate) fn tidy(map: &mut Attributes) -> bool {
+    let before = map.len();
+    let mut changed = false;
+    map.retain(|_, value| {
+        let Value::Object(inner) = value else { return true };
+        changed |= tidy(inner);
+        !inner.is_empty()
+    });
+    changed || map.len() < before
 }
 
 /// `declared`, with what only `defaults` have.

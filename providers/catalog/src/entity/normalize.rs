@@ -22,8 +22,7 @@ fn decode<A: DeserializeOwned>(map: Attributes, otherwise: A) -> A {
 /// A map without content manages nothing, so it is left out.
 pub(super) fn normalize<A: Serialize + DeserializeOwned>(attrs: A) -> A {
     let mut map = encode(&attrs);
-    tree::tidy(&mut map);
-    decode(map, attrs)
+    if tree::tidy(&mut map) { decode(map, attrs) } else { attrs }
 }
 
 pub(super) fn fill<A: Serialize + DeserializeOwned>(declared: A, on_create: &A) -> A {
