@@ -35,7 +35,6 @@ pub(super) const FILES: &[(&str, &str)] = &[
         "domains/payments/payment-events.yaml",
         include_str!("../../examples/acme-mesh/domains/payments/payment-events.yaml"),
     ),
-    ("policies/standards.yaml", include_str!("../../examples/acme-mesh/policies/standards.yaml")),
 ];
 
 /// Where the example expects Kafka and the registry.

@@ -7,8 +7,9 @@ use datamesh_core::graph::environment::{ResolvedEnvironment, environment};
 use datamesh_core::manifest::Load;
 use datamesh_core::manifest::model::StateBackend;
 use datamesh_core::plan::Types;
-use datamesh_provider::{Context, Diagnostic, Diagnostics, Event, Sources};
+use datamesh_provider::{Context, Diagnostic, Diagnostics, Event, Facts, ProviderError, Sources, SystemName};
 use datamesh_state::StateStore;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// How a session is opened.
@@ -108,6 +109,23 @@ impl Session {
 
     pub fn diagnostics(&self) -> &Diagnostics {
         &self.diagnostics
+    }
+
+    /// Asks every system of the environment who it is: the proof that it answers, with the credentials given.
+    pub async fn probe(&self) -> Vec<(SystemName, Result<Facts, ProviderError>)> {
+        let needed: BTreeSet<SystemName> = self.environment.systems.keys().cloned().collect();
+        let systems = self.connect(&needed).await;
+        let ask = needed.into_iter().map(|system| {
+            let client = systems.get(&system).cloned();
+            async move {
+                let facts = match client {
+                    Ok(client) => client.facts(self.cx()).await,
+                    Err(error) => Err(error),
+                };
+                (system, facts)
+            }
+        });
+        futures::future::join_all(ask).await
     }
 
     pub(crate) fn cx(&self) -> &Context {

@@ -145,7 +145,8 @@ mod tests {
             assert_eq!(listens(1, port), Some(false));
         }
         drop(listener);
-        assert!(!is_taken(port));
+        // A test beside this one that is just starting a process may hold a copy of the socket for a moment.
+        assert!((0..100_000).any(|_| !is_taken(port)));
     }
 
     #[test]
