@@ -5,7 +5,7 @@
 use super::batch::{self, Ran};
 use super::prior::becomes;
 use super::systems::Systems;
-use datamesh_core::plan::{Action, Plan, ResourceChange, Types};
+use datamesh_core::plan::{Action, Plan, PlannedOperation, ResourceChange, Types};
 use datamesh_core::schedule::{End, Schedule, Tally};
 use datamesh_provider::{
     Address, Attributes, Context, Event, LiveObject, OpAction, Operation, Outcome, SystemName,
@@ -150,7 +150,8 @@ impl Run<'_> {
                 self.schedule.skip(at);
                 continue;
             };
-            let operation = operation(change, draft, self.schedule.operation(at));
+            let owner = format!("{}/{}", draft.lineage, change.address);
+            let operation = operation(change, planned, owner);
             let intent = intent(self.input, self.cx, change, &operation);
             match draft.begin(operation.id.clone(), intent) {
                 Ok(()) => {
@@ -304,11 +305,8 @@ fn book(draft: &mut Shard, change: &ResourceChange, types: &Types) -> Result<(),
     }
 }
 
-fn operation(
-    change: &ResourceChange,
-    draft: &Shard,
-    planned: &datamesh_core::plan::PlannedOperation,
-) -> Operation {
+/// One planned operation, ready to be carried out or to be asked about.
+pub(crate) fn operation(change: &ResourceChange, planned: &PlannedOperation, owner: String) -> Operation {
     Operation {
         id: planned.id.clone(),
         address: change.address.clone(),
@@ -321,7 +319,7 @@ fn operation(
         live: change.live.clone(),
         planned: change.planned.clone(),
         incarnation: change.incarnation.clone(),
-        owner: format!("{}/{}", draft.lineage, change.address),
+        owner,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Check: asking the systems whether they would take the planned operations. No effect on any of them.
 
+use super::apply::operation;
 use super::systems::Systems;
 use datamesh_core::graph::DesiredGraph;
 use datamesh_core::plan::{Plan, ResourceChange};
@@ -22,20 +23,7 @@ pub(crate) async fn check(
     for planned in &plan.graph.operations {
         let Some(change) = plan.change(&planned.address) else { continue };
         changes.insert(planned.id.clone(), change);
-        by_system.entry(&change.system).or_default().push(Operation {
-            id: planned.id.clone(),
-            address: change.address.clone(),
-            ty: change.ty.clone(),
-            system: change.system.clone(),
-            object: change.id.clone(),
-            action: planned.action,
-            step: planned.step.clone(),
-            prior: change.prior.clone(),
-            live: change.live.clone(),
-            planned: change.planned.clone(),
-            incarnation: change.incarnation.clone(),
-            owner: String::new(),
-        });
+        by_system.entry(&change.system).or_default().push(operation(change, planned, String::new()));
     }
     let parts = join_all(by_system.into_iter().map(|(system, operations)| async move {
         let out: Mutex<Vec<OpDiagnostics>> = Mutex::default();
