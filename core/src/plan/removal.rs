@@ -52,7 +52,11 @@ pub(crate) fn undeclared(
             decision(held)
         }
         (Fate::Forget(reason), _) => decision(change(Action::Forget, reason)),
-        (Fate::Destroy(_), LiveSide::Absent | LiveSide::Unknown) => {
+        // Not read is not gone: only the system's own "does not exist" is.
+        (Fate::Destroy(_), LiveSide::Unknown) => {
+            Decision { unreadable: Some("it was not read".to_owned()), ..Decision::default() }
+        }
+        (Fate::Destroy(_), LiveSide::Absent) => {
             decision(change(Action::Forget, "gone already: only forgotten".to_owned()))
         }
         (Fate::Destroy(_), LiveSide::Present { object, .. }) if other_incarnation(prior.record, object) => {

@@ -289,6 +289,16 @@ fn only_the_recorded_incarnation_is_deleted() {
 }
 
 #[test]
+fn what_was_not_read_is_not_taken_for_gone() {
+    let mut world = World::new();
+    world.records(A, "a", json!({"size": 1}));
+    world.options.mode = Mode::Destroy;
+    assert_eq!(world.only(), (None, vec!["DM0308"]));
+    world.reads("a", Reading::Absent);
+    assert_eq!(action(&world.only()), Some(Action::Forget), "the system said that it does not exist");
+}
+
+#[test]
 fn prevent_destroy_stops_destroy() {
     let mut world = World::new();
     world.records(A, "a", json!({"size": 1})).prevent_destroy = true;
