@@ -3,8 +3,8 @@
 use datamesh::providers::Providers;
 use std::process::ExitCode;
 
-/// Loading a large mesh makes millions of small values on all cores, and the C library's allocator spends a third of
-/// the time on them.
+/// Loading a large mesh makes millions of small values on all cores: with the C library's allocator a third of the
+/// time goes into that and the page faults it causes.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
