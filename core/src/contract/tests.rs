@@ -1,5 +1,5 @@
 use super::*;
-use crate::manifest::model::Field;
+use crate::manifest::model::{Field, Rare};
 use crate::manifest::values::{ElementType, Node, PartitionBy, Scalar, Values};
 use datamesh_provider::{Diagnostics, Located, Spanned, canonical_json};
 use serde_json::{Value, json};
@@ -9,9 +9,13 @@ fn text(value: &str) -> Spanned<String> {
     Spanned::implied(value.to_owned())
 }
 
-fn symbols(all: &[&str]) -> Option<Spanned<Values>> {
+fn rare<T>(value: T) -> Rare<T> {
+    Some(Box::new(Spanned::implied(value)))
+}
+
+fn symbols(all: &[&str]) -> Rare<Values> {
     let all = all.iter().map(|s| Spanned::implied(Scalar((*s).to_owned()))).collect();
-    Some(Spanned::implied(Values::Symbols(all)))
+    rare(Values::Symbols(all))
 }
 
 fn element(ty: &str) -> ElementType {
@@ -48,7 +52,7 @@ fn plain(name: &str, ty: &str) -> Spanned<Field> {
 fn with_default(name: &str, ty: &str, required: bool, default: Value) -> Spanned<Field> {
     field(name, ty, |f| {
         f.required = Some(Spanned::implied(required));
-        f.default = Some(Spanned::implied(Node(Located { value: default, ..Located::default() })));
+        f.default = rare(Node(Located { value: default, ..Located::default() }));
     })
 }
 
@@ -122,17 +126,17 @@ fn everything() -> Contract {
     fields.extend([
         field("id", "uuid", |f| f.pii_type = Some(Spanned::implied(PiiType::Other))),
         field("segment", "enum", |f| f.values = symbols(&["enterprise", "mid-market"])),
-        field("tags", "array", |f| f.items = Some(Spanned::implied(element("string")))),
+        field("tags", "array", |f| f.items = rare(element("string"))),
         field("lines", "array", |f| {
             let lines =
                 ElementType { required: Some(Spanned::implied(true)), fields: line(), ..element("struct") };
-            f.items = Some(Spanned::implied(lines));
+            f.items = rare(lines);
         }),
-        field("attributes", "map", |f| f.values = Some(Spanned::implied(Values::Type(element("string"))))),
+        field("attributes", "map", |f| f.values = rare(Values::Type(element("string")))),
         field("per_day", "map", |f| {
-            f.keys = Some(Spanned::implied(element("date")));
+            f.keys = rare(element("date"));
             let value = ElementType { fields: line(), ..element("struct") };
-            f.values = Some(Spanned::implied(Values::Type(value)));
+            f.values = rare(Values::Type(value));
         }),
         field("ship_to", "struct", |f| {
             f.fields = vec![

@@ -4,6 +4,7 @@ use crate::graph::draft::Draft;
 use crate::graph::{DesiredResource, codes};
 use datamesh_provider::{Diagnostic, Span};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// A conflict, and the owners it holds back.
 pub(crate) type Conflict = (Diagnostic, [String; 2]);
@@ -21,19 +22,21 @@ pub(crate) fn conflicts<'d>(drafts: impl Iterator<Item = &'d Draft<'d>> + Clone)
     found
 }
 
-fn objects<'d>(drafts: impl Iterator<Item = &'d Draft<'d>>) -> Vec<Conflict> {
-    let mut first: HashMap<(&str, &str, &str, &str), Claim<'_>> = HashMap::new();
+fn objects<'d>(drafts: impl Iterator<Item = &'d Draft<'d>> + Clone) -> Vec<Conflict> {
+    let claims = drafts.clone().map(|draft| draft.resources.len()).sum();
+    let mut first: HashMap<(&str, &str, &str), Claim<'_>> = HashMap::with_capacity(claims);
     let mut found = Vec::new();
     for draft in drafts {
         for resource in &draft.resources {
             let object = &resource.object;
-            let ty = object.address.ty().as_str();
-            let key = (object.system.kind.as_str(), object.system.name.as_str(), ty, object.id.as_str());
+            // A type belongs to one kind of system, so the kind adds nothing.
+            let key = (object.id.as_str(), object.address.ty().as_str(), object.system.name.as_str());
             let claim = Claim { draft, span: resource.span };
-            if let Some(other) = first.get(&key) {
-                found.push(conflict(resource, *other, claim));
-            } else {
-                first.insert(key, claim);
+            match first.entry(key) {
+                Entry::Occupied(other) => found.push(conflict(resource, *other.get(), claim)),
+                Entry::Vacant(free) => {
+                    free.insert(claim);
+                }
             }
         }
     }

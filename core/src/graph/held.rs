@@ -62,6 +62,9 @@ impl Held {
 
     /// Holds back what depends on what is held back: the products of a domain, the consumers of a product.
     pub(crate) fn spread(&mut self, drafts: &[Draft<'_>]) {
+        if self.reasons.is_empty() {
+            return;
+        }
         let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
         // One that is held back in every version it may have.
         let versionless = self.reasons.keys().any(|owner| owner.contains('/') && !owner.contains('@'));

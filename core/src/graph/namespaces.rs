@@ -11,28 +11,31 @@ use std::collections::{BTreeMap, BTreeSet};
 const TYPE: &str = "iceberg_namespace";
 
 /// The domains that use a namespace, each with the place of its first use.
-type Users = BTreeMap<(SystemName, String), BTreeMap<usize, Option<Span>>>;
+type Users<'a> = BTreeMap<(&'a SystemName, &'a str), BTreeMap<usize, Option<Span>>>;
 
 /// Makes the namespaces, and lets every table depend on its own.
 pub(crate) fn attach(world: &World<'_>, drafts: &mut [Draft<'_>]) -> Vec<DesiredResource> {
     let mut users = Users::new();
     for draft in drafts.iter() {
         for used in &draft.namespaces {
-            let domains = users.entry((used.system.clone(), used.id.clone())).or_default();
+            let domains = users.entry((&used.system, &used.id)).or_default();
             domains.entry(draft.product.domain).or_insert(used.span);
         }
     }
-    let mut addresses = BTreeMap::new();
+    let mut addresses: BTreeMap<SystemName, BTreeMap<String, Address>> = BTreeMap::new();
     let mut resources = Vec::new();
     for ((system, id), domains) in users {
-        let Some((owner, span)) = owner(world, &system, &id, &domains) else { continue };
-        let Some(resource) = namespace(world, owner, &system, &id, span) else { continue };
-        addresses.insert((system, id), resource.object.address.clone());
+        let Some((owner, span)) = owner(world, system, id, &domains) else { continue };
+        let Some(resource) = namespace(world, owner, system, id, span) else { continue };
+        let of_system = addresses.entry(system.clone()).or_default();
+        of_system.insert(id.to_owned(), resource.object.address.clone());
         resources.push(resource);
     }
     for draft in drafts {
         for used in &draft.namespaces {
-            let Some(address) = addresses.get(&(used.system.clone(), used.id.clone())) else { continue };
+            let Some(address) = addresses.get(&used.system).and_then(|all| all.get(&used.id)) else {
+                continue;
+            };
             let table = draft.resources.iter_mut().find(|resource| resource.object.address == used.table);
             table.into_iter().for_each(|table| {
                 table.depends_on.insert(address.clone());

@@ -9,8 +9,8 @@ use crate::graph::held::Held;
 use crate::graph::products::{Product, Products};
 use crate::graph::recorded::{FixedNames, Recorded};
 use crate::graph::{
-    DesiredGraph, DesiredResource, catalog, claims, codes, dormant, namespaces, partial, ports, subject,
-    template,
+    DesiredGraph, DesiredResource, Lifecycle, catalog, claims, codes, dormant, namespaces, partial, ports,
+    subject, template,
 };
 use crate::manifest::Load;
 use datamesh_provider::{Address, Attributes, Diagnostic, Diagnostics, Object, SpanMap};
@@ -79,6 +79,11 @@ fn run(
     for draft in &mut drafts {
         found.extend(std::mem::take(&mut draft.found).scoped(&draft.product.owner));
     }
+    if validate.is_some() && decisions.removals.is_empty() {
+        // The graph itself would only be compared with removals.
+        found.sort();
+        return (DesiredGraph::default(), found);
+    }
     let unscoped = found.errors().any(|error| error.scope.is_none());
     held.hold_scopes(&found);
     held.spread(&drafts);
@@ -143,6 +148,7 @@ fn judged(draft: &mut Draft<'_>, validate: &Validate<'_>) {
         draft.found.extend(validate(object));
         (object.attributes, object.on_create) = (Attributes::new(), Attributes::new());
         object.spans = SpanMap::default();
+        (resource.depends_on, resource.lifecycle) = (BTreeSet::new(), Lifecycle::default());
     }
     (draft.contract, draft.ports) = (None, Vec::new());
 }

@@ -12,6 +12,8 @@ use serde::Deserialize;
 
 /// A value with its place, if somebody wrote it.
 pub type Opt<T> = Option<Spanned<T>>;
+/// [`Opt`] for a key that few of many values have: a mesh has hundreds of thousands of fields, most of them plain.
+pub type Rare<T> = Option<Box<Spanned<T>>>;
 /// A map in the order it was written, with the places of keys and values.
 pub type Map<T> = IndexMap<Spanned<String>, Spanned<T>>;
 
@@ -177,22 +179,22 @@ pub struct Field {
     pub required: Opt<bool>,
     /// Leaves the field out of `completeness`. Default: false.
     pub optional: Opt<bool>,
-    pub default: Opt<Node>,
+    pub default: Rare<Node>,
     /// The symbols of an `enum`, or the value type of a `map`.
-    pub values: Opt<Values>,
+    pub values: Rare<Values>,
     /// Of an `array`.
-    pub items: Opt<ElementType>,
+    pub items: Rare<ElementType>,
     /// Of a `map`; default: string.
-    pub keys: Opt<ElementType>,
+    pub keys: Rare<ElementType>,
     /// Of a `struct`.
     #[serde(default)]
     pub fields: Vec<Spanned<Field>>,
     pub pii: Opt<bool>,
     pub pii_type: Opt<PiiType>,
-    pub pii_reason: Opt<String>,
+    pub pii_reason: Rare<String>,
     pub governance: Opt<Protection>,
     /// Earlier names, oldest first.
-    pub renamed_from: Opt<OneOrMany<Spanned<String>>>,
+    pub renamed_from: Rare<OneOrMany<Spanned<String>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -256,7 +258,7 @@ pub struct OutputPort {
 
     // Kafka.
     pub topic: Opt<String>,
-    pub key: Opt<PortKey>,
+    pub key: Rare<PortKey>,
     pub partitions: Opt<u32>,
     pub replication_factor: Opt<u16>,
     /// A duration.
@@ -285,9 +287,9 @@ pub struct OutputPort {
     pub properties: Map<Scalar>,
 
     // REST: text for the catalog, never fetched.
-    pub endpoint: Opt<String>,
-    pub auth: Opt<RestAuth>,
-    pub openapi: Opt<String>,
+    pub endpoint: Rare<String>,
+    pub auth: Rare<RestAuth>,
+    pub openapi: Rare<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

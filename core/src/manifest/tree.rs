@@ -18,6 +18,10 @@ use std::ops::Range;
 const MAX_BROKEN: usize = 20;
 /// Maps up to this size are searched for duplicates by comparing; larger ones with a table.
 const SMALL_MAP: usize = 8;
+/// Seen in manifests; only a guess at how much room to make.
+const BYTES_PER_NODE: usize = 12;
+/// A large file may be one long text.
+const MOST_EXPECTED: usize = 4096;
 
 pub(crate) type NodeId = u32;
 
@@ -144,7 +148,7 @@ pub(crate) struct Parsed<'a> {
 
 /// Every document of a file. Empty documents are left out.
 pub(crate) fn parse<'a>(text: &'a str, file: FileId, limits: &Limits) -> Vec<Parsed<'a>> {
-    if let Some(at) = text.bytes().position(|byte| byte == 0) {
+    if let Some(at) = text.find('\0') {
         let at = clamp(at);
         let problem =
             Diagnostic::error(codes::NUL, "A NUL byte is not allowed in YAML. Is this a text file?")
@@ -178,6 +182,9 @@ impl<'a> Reader<'a, '_> {
         let mut broken = 0;
         loop {
             let mut build = Builder::new(self.file, self.limits, self.alias_nodes);
+            if self.documents.is_empty() {
+                build.expect(self.text.len());
+            }
             let more = self.document(&mut build);
             self.alias_nodes = build.alias_nodes;
             match more {
@@ -244,6 +251,33 @@ struct Frame {
     base: usize,
 }
 
+/// Why a key of a map cannot be one.
+enum BadKey {
+    NotText,
+    Merge,
+    Empty,
+    /// It stands at this node already.
+    Twice(NodeId),
+}
+
+/// Keys that stand again, each with the first of its text.
+fn twice(mut keys: Vec<(&str, NodeId)>) -> Vec<(NodeId, NodeId)> {
+    let mut found = Vec::new();
+    if keys.len() <= SMALL_MAP {
+        for (index, (text, key)) in keys.iter().enumerate() {
+            let first = keys[..index].iter().find(|(other, _)| other == text);
+            found.extend(first.map(|(_, first)| (*first, *key)));
+        }
+    } else {
+        // Stable, so that the first of each text stays the first.
+        keys.sort_by_key(|(text, _)| *text);
+        for same in keys.chunk_by(|a, b| a.0 == b.0) {
+            found.extend(same[1..].iter().map(|(_, again)| (same[0].1, *again)));
+        }
+    }
+    found
+}
+
 struct Builder<'a, 'l> {
     tree: Tree<'a>,
     file: FileId,
@@ -269,6 +303,13 @@ impl<'a, 'l> Builder<'a, 'l> {
             anchors: HashMap::new(),
             problems: Vec::new(),
         }
+    }
+
+    /// Makes room for about what a text of this many bytes holds.
+    fn expect(&mut self, bytes: usize) {
+        let nodes = (bytes / BYTES_PER_NODE).min(MOST_EXPECTED);
+        self.tree.nodes.reserve(nodes);
+        self.tree.edges.reserve(nodes);
     }
 
     fn scalar(
@@ -325,9 +366,12 @@ impl<'a, 'l> Builder<'a, 'l> {
 
     fn close(&mut self, range: Range<u32>) -> Result<(), Abandon> {
         let Some(frame) = self.open.pop() else { return Ok(()) };
-        let children = self.waiting.split_off(frame.base.min(self.waiting.len()));
+        let base = frame.base.min(self.waiting.len());
+        let first = clamp(self.tree.edges.len());
+        self.tree.edges.extend(self.waiting.drain(base..));
+        let edges = first..clamp(self.tree.edges.len());
         let (mut weight, mut height, mut end) = (1u64, 0u32, frame.start);
-        for child in &children {
+        for child in self.tree.slice(&edges) {
             if let Some(node) = self.tree.node(*child) {
                 weight = weight.saturating_add(node.weight);
                 height = height.max(node.height);
@@ -339,11 +383,8 @@ impl<'a, 'l> Builder<'a, 'l> {
             end = range.end;
         }
         if frame.mapping {
-            self.check_keys(&children);
+            self.check_keys(&edges);
         }
-        let first = clamp(self.tree.edges.len());
-        self.tree.edges.extend(children);
-        let edges = first..clamp(self.tree.edges.len());
         let kind = if frame.mapping { Kind::Mapping(edges) } else { Kind::Sequence(edges) };
         let id = self.add(Node { start: frame.start, end, weight, height: height + 1, kind });
         self.finished(id, frame.anchor);
@@ -395,41 +436,53 @@ impl<'a, 'l> Builder<'a, 'l> {
     }
 
     /// Keys must be text, and each stands once.
-    fn check_keys(&mut self, children: &[NodeId]) {
-        let keys: Vec<NodeId> = children.iter().copied().step_by(2).collect();
-        let mut seen: HashMap<String, NodeId> = HashMap::new();
-        for (index, key) in keys.iter().enumerate() {
-            let range = self.range(*key);
-            let View::Scalar { text, plain } = self.tree.view(*key) else {
-                let help = "Write a text as the key.";
-                let detail = "The key of this entry is a map or a list.".to_owned();
-                self.problem(codes::KEY_NOT_TEXT, detail, &range, "not text", help);
-                continue;
-            };
-            if plain && text == "<<" {
-                let detail = "`<<` merges maps in YAML 1.1; YAML 1.2 dropped it, and a reader could not tell which value counts.";
-                let help = "Write the keys out, or let the whole value be an alias (`key: *anchor`).";
-                self.problem(codes::MERGE_KEY, detail.to_owned(), &range, "merge key", help);
-                continue;
-            }
-            if plain && matches!(Resolved::of(text, true), Resolved::Null) {
-                let detail = "The key of this entry is empty.".to_owned();
-                let help = "Write a text as the key, in quotes if it looks like nothing.";
-                self.problem(codes::KEY_NOT_TEXT, detail, &range, "no key", help);
-                continue;
-            }
-            let first = if keys.len() <= SMALL_MAP {
-                keys[..index].iter().copied().find(|other| self.tree.text(*other) == Some(text))
-            } else {
-                let text = text.to_owned();
-                let first = seen.get(&text).copied();
-                seen.entry(text).or_insert(*key);
-                first
-            };
-            if let Some(first) = first {
-                self.duplicate(first, *key);
+    fn check_keys(&mut self, edges: &Range<u32>) {
+        let mut wrong = Vec::new();
+        let mut keys = Vec::with_capacity(edges.len() / 2);
+        for (key, _) in Pairs(self.tree.slice(edges)).iter() {
+            match self.tree.view(key) {
+                View::Scalar { text, plain: true } if text == "<<" => wrong.push((key, BadKey::Merge)),
+                View::Scalar { text, plain: true } if matches!(Resolved::of(text, true), Resolved::Null) => {
+                    wrong.push((key, BadKey::Empty));
+                }
+                View::Scalar { text, .. } => keys.push((text, key)),
+                View::Sequence(_) | View::Mapping(_) => wrong.push((key, BadKey::NotText)),
             }
         }
+        wrong.extend(twice(keys).into_iter().map(|(first, again)| (again, BadKey::Twice(first))));
+        if wrong.is_empty() {
+            return;
+        }
+        wrong.sort_by_key(|(key, _)| self.range(*key).start);
+        for (key, why) in wrong {
+            self.bad_key(key, &why);
+        }
+    }
+
+    fn bad_key(&mut self, key: NodeId, why: &BadKey) {
+        let (code, detail, label, help) = match why {
+            BadKey::NotText => (
+                codes::KEY_NOT_TEXT,
+                "The key of this entry is a map or a list.",
+                "not text",
+                "Write a text as the key.",
+            ),
+            BadKey::Merge => (
+                codes::MERGE_KEY,
+                "`<<` merges maps in YAML 1.1; YAML 1.2 dropped it, and a reader could not tell which value counts.",
+                "merge key",
+                "Write the keys out, or let the whole value be an alias (`key: *anchor`).",
+            ),
+            BadKey::Empty => (
+                codes::KEY_NOT_TEXT,
+                "The key of this entry is empty.",
+                "no key",
+                "Write a text as the key, in quotes if it looks like nothing.",
+            ),
+            BadKey::Twice(first) => return self.duplicate(*first, key),
+        };
+        let range = self.range(key);
+        self.problem(code, detail.to_owned(), &range, label, help);
     }
 
     fn duplicate(&mut self, first: NodeId, second: NodeId) {

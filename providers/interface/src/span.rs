@@ -128,6 +128,15 @@ pub const SPANNED_FIELDS: &[&str] = &["$span", "$value"];
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// [`SPANNED_FIELDS`], read without keeping their names: this runs for every value of every manifest.
+        #[derive(Deserialize)]
+        enum Part {
+            #[serde(rename = "$span")]
+            Span,
+            #[serde(rename = "$value")]
+            Value,
+        }
+
         struct Parts<T>(std::marker::PhantomData<T>);
 
         impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Parts<T> {
@@ -140,10 +149,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Spanned<T>, A::Error> {
                 use serde::de::Error as _;
                 let (mut span, mut value) = (None, None);
-                while let Some(key) = map.next_key::<String>()? {
-                    match key.as_str() {
-                        "$span" => span = Some(map.next_value::<(u32, u32, u32)>()?),
-                        _ => value = Some(map.next_value()?),
+                while let Some(part) = map.next_key()? {
+                    match part {
+                        Part::Span => span = Some(map.next_value::<(u32, u32, u32)>()?),
+                        Part::Value => value = Some(map.next_value()?),
                     }
                 }
                 let value = value.ok_or_else(|| A::Error::custom("a value without its content"))?;

@@ -6,7 +6,9 @@
 
 use crate::equality::{PRIMITIVES, defined_name, full_name};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// One thing wrong, and where: `.fields[2].type`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +24,36 @@ pub(crate) fn flaws(text: &str) -> Vec<Flaw> {
         Err(error) => return vec![Flaw { path: String::new(), why: format!("it is not JSON: {error}") }],
     };
     let mut check = Check::default();
-    check.schema(&tree, "", "");
+    check.schema(&tree, "", &Path::Root);
     check.flaws
+}
+
+/// A place in the tree, written out only once something is wrong there.
+#[derive(Clone, Copy)]
+enum Path<'p> {
+    Root,
+    Key(&'p Path<'p>, &'static str),
+    Item(&'p Path<'p>, usize),
+}
+
+impl Path<'_> {
+    fn key(&self, key: &'static str) -> Path<'_> {
+        Path::Key(self, key)
+    }
+
+    fn item(&self, index: usize) -> Path<'_> {
+        Path::Item(self, index)
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Key(outer, key) => write!(f, "{outer}.{key}"),
+            Self::Item(outer, index) => write!(f, "{outer}[{index}]"),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -34,11 +64,11 @@ struct Check {
 }
 
 impl Check {
-    fn wrong(&mut self, path: &str, why: impl Into<String>) {
-        self.flaws.push(Flaw { path: path.to_owned(), why: why.into() });
+    fn wrong(&mut self, path: &Path<'_>, why: impl Into<String>) {
+        self.flaws.push(Flaw { path: path.to_string(), why: why.into() });
     }
 
-    fn schema(&mut self, value: &Value, space: &str, path: &str) {
+    fn schema(&mut self, value: &Value, space: &str, path: &Path<'_>) {
         match value {
             Value::String(name) => self.reference(name, space, path),
             Value::Array(branches) => self.union(branches, space, path),
@@ -47,7 +77,7 @@ impl Check {
         }
     }
 
-    fn reference(&mut self, name: &str, space: &str, path: &str) {
+    fn reference(&mut self, name: &str, space: &str, path: &Path<'_>) {
         let known = PRIMITIVES.contains(&name)
             || self.defined.contains(full_name(name, space).as_ref())
             || self.defined.contains(name);
@@ -56,10 +86,10 @@ impl Check {
         }
     }
 
-    fn union(&mut self, branches: &[Value], space: &str, path: &str) {
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    fn union(&mut self, branches: &[Value], space: &str, path: &Path<'_>) {
+        let mut seen: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
         for (index, branch) in branches.iter().enumerate() {
-            let at = format!("{path}[{index}]");
+            let at = path.item(index);
             if branch.is_array() {
                 self.wrong(&at, "a union may not stand directly in a union");
                 continue;
@@ -74,7 +104,7 @@ impl Check {
         }
     }
 
-    fn object(&mut self, map: &Map<String, Value>, space: &str, path: &str) {
+    fn object(&mut self, map: &Map<String, Value>, space: &str, path: &Path<'_>) {
         let Some(kind) = map.get("type") else {
             return self.wrong(path, "the key `type` is missing");
         };
@@ -84,65 +114,65 @@ impl Check {
             Some("fixed") => self.fixed(map, space, path),
             Some("array") => self.part(map, "items", space, path),
             Some("map") => self.part(map, "values", space, path),
-            _ => self.schema(kind, space, &format!("{path}.type")),
+            _ => self.schema(kind, space, &path.key("type")),
         }
     }
 
-    fn part(&mut self, map: &Map<String, Value>, key: &str, space: &str, path: &str) {
+    fn part(&mut self, map: &Map<String, Value>, key: &'static str, space: &str, path: &Path<'_>) {
         match map.get(key) {
-            Some(inner) => self.schema(inner, space, &format!("{path}.{key}")),
+            Some(inner) => self.schema(inner, space, &path.key(key)),
             None => self.wrong(path, format!("the key `{key}` is missing")),
         }
     }
 
     /// Notes the name of a definition; the name space inside it.
-    fn define(&mut self, map: &Map<String, Value>, space: &str, path: &str) -> String {
+    fn define(&mut self, map: &Map<String, Value>, space: &str, path: &Path<'_>) -> String {
         let Some((name, inner)) = defined_name(map, space) else {
             self.wrong(path, "a record, enum or fixed needs a `name`");
             return space.to_owned();
         };
         if let Some(part) = name.split('.').find(|part| !is_name(part)) {
-            self.wrong(&format!("{path}.name"), format!("`{part}` is no name: {NAME_RULE}"));
+            self.wrong(&path.key("name"), format!("`{part}` is no name: {NAME_RULE}"));
         } else if PRIMITIVES.contains(&name.as_str()) {
-            self.wrong(&format!("{path}.name"), format!("`{name}` is the name of a built-in type"));
+            self.wrong(&path.key("name"), format!("`{name}` is the name of a built-in type"));
         } else if !self.defined.insert(name.clone()) {
-            self.wrong(&format!("{path}.name"), format!("`{name}` is defined a second time"));
+            self.wrong(&path.key("name"), format!("`{name}` is defined a second time"));
         }
         inner
     }
 
-    fn record(&mut self, map: &Map<String, Value>, space: &str, path: &str) {
+    fn record(&mut self, map: &Map<String, Value>, space: &str, path: &Path<'_>) {
         let inner = self.define(map, space, path);
         let Some(Value::Array(fields)) = map.get("fields") else {
             return self.wrong(path, "a record needs a list of `fields`");
         };
-        let mut names = BTreeSet::new();
+        let (mut names, fields_at) = (BTreeSet::new(), path.key("fields"));
         for (index, field) in fields.iter().enumerate() {
-            let at = format!("{path}.fields[{index}]");
+            let at = fields_at.item(index);
             let Some(name) = field.get("name").and_then(Value::as_str) else {
                 self.wrong(&at, "a field needs a `name`");
                 continue;
             };
             if !is_name(name) {
-                self.wrong(&format!("{at}.name"), format!("`{name}` is no name: {NAME_RULE}"));
+                self.wrong(&at.key("name"), format!("`{name}` is no name: {NAME_RULE}"));
             } else if !names.insert(name) {
-                self.wrong(&format!("{at}.name"), format!("the field `{name}` is there already"));
+                self.wrong(&at.key("name"), format!("the field `{name}` is there already"));
             }
             match field.get("type") {
-                Some(ty) => self.schema(ty, &inner, &format!("{at}.type")),
+                Some(ty) => self.schema(ty, &inner, &at.key("type")),
                 None => self.wrong(&at, "a field needs a `type`"),
             }
         }
     }
 
-    fn enumeration(&mut self, map: &Map<String, Value>, space: &str, path: &str) {
+    fn enumeration(&mut self, map: &Map<String, Value>, space: &str, path: &Path<'_>) {
         self.define(map, space, path);
         let Some(Value::Array(symbols)) = map.get("symbols") else {
             return self.wrong(path, "an enum needs a list of `symbols`");
         };
-        let mut seen = BTreeSet::new();
+        let (mut seen, symbols_at) = (BTreeSet::new(), path.key("symbols"));
         for (index, symbol) in symbols.iter().enumerate() {
-            let at = format!("{path}.symbols[{index}]");
+            let at = symbols_at.item(index);
             match symbol.as_str().filter(|symbol| is_name(symbol)) {
                 None => self.wrong(&at, format!("{symbol} is no name: {NAME_RULE}")),
                 Some(name) if !seen.insert(name) => {
@@ -152,11 +182,11 @@ impl Check {
             }
         }
         if let Some(default) = map.get("default").filter(|default| !symbols.contains(default)) {
-            self.wrong(&format!("{path}.default"), format!("{default} is none of the symbols"));
+            self.wrong(&path.key("default"), format!("{default} is none of the symbols"));
         }
     }
 
-    fn fixed(&mut self, map: &Map<String, Value>, space: &str, path: &str) {
+    fn fixed(&mut self, map: &Map<String, Value>, space: &str, path: &Path<'_>) {
         self.define(map, space, path);
         if map.get("size").and_then(Value::as_u64).is_none() {
             self.wrong(path, "a fixed needs a `size`, a whole number");
@@ -172,12 +202,14 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What two branches of a union may not have in common.
-fn branch_kind(branch: &Value, space: &str) -> Option<String> {
+fn branch_kind<'a>(branch: &'a Value, space: &str) -> Option<Cow<'a, str>> {
     match branch {
-        Value::String(name) if PRIMITIVES.contains(&name.as_str()) => Some(name.clone()),
-        Value::String(name) => Some(full_name(name, space).into_owned()),
+        Value::String(name) if PRIMITIVES.contains(&name.as_str()) => Some(Cow::Borrowed(name)),
+        Value::String(name) => Some(full_name(name, space)),
         Value::Object(map) => match map.get("type")?.as_str() {
-            Some("record" | "error" | "enum" | "fixed") => defined_name(map, space).map(|(name, _)| name),
+            Some("record" | "error" | "enum" | "fixed") => {
+                defined_name(map, space).map(|(name, _)| name.into())
+            }
             _ => branch_kind(map.get("type")?, space),
         },
         _ => None,

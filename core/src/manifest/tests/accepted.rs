@@ -19,7 +19,10 @@ fn the_fields_product_is_accepted_byte_for_byte() {
     assert_eq!(schema.compatibility.as_deref(), Some(&Compatibility::Backward));
     assert_eq!(schema.fields.len(), 5);
     assert_eq!(schema.fields[1].governance.as_deref(), Some(&Protection::HashBeforePublish));
-    let Some(Values::Symbols(symbols)) = schema.fields[3].values.as_deref() else { panic!("symbols") };
+    let Some(Values::Symbols(symbols)) = schema.fields[3].values.as_deref().map(|values| &values.value)
+    else {
+        panic!("symbols")
+    };
     assert_eq!(
         symbols.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(" "),
         "placed confirmed shipped delivered cancelled"
@@ -105,9 +108,13 @@ output_ports:
     assert_eq!(fields[0].items.as_ref().expect("items").ty.value, "string");
     let items = fields[1].items.as_ref().expect("items");
     assert_eq!((items.required.as_deref(), items.fields[0].name.as_str()), (Some(&true), "sku"));
-    let Some(Values::Type(values)) = fields[2].values.as_deref() else { panic!("a type") };
+    let Some(Values::Type(values)) = fields[2].values.as_deref().map(|values| &values.value) else {
+        panic!("a type")
+    };
     assert_eq!(values.ty.value, "decimal");
-    assert!(matches!(fields[3].values.as_deref(), Some(Values::Type(ty)) if ty.ty.value == "long"));
+    assert!(
+        matches!(fields[3].values.as_deref().map(|values| &values.value), Some(Values::Type(ty)) if ty.ty.value == "long")
+    );
     let old = fields[4].renamed_from.as_ref().expect("old");
     assert_eq!(old.0[0].value, "old");
     assert!(old.0[0].span.is_some());

@@ -1,6 +1,7 @@
 //! `catalog_domain`: a domain of the mesh.
 
-use super::schema::{optional, required, schema};
+use super::normalize::Entity;
+use super::schema::{blank, optional, required, schema};
 use datamesh_provider::Schema;
 use serde::{Deserialize, Serialize};
 
@@ -43,5 +44,11 @@ const SCHEMA: Schema = schema(
     ],
     50,
 );
+
+impl Entity for DomainAttrs {
+    fn lacks(&self) -> Vec<&'static str> {
+        blank(self.name.as_deref()).then_some("name").into_iter().collect()
+    }
+}
 
 super::entity!(CatalogDomain, DomainAttrs, "catalog_domain", SCHEMA);

@@ -114,7 +114,21 @@ fn views_give_one_step_each() {
 
 #[test]
 fn empty_maps_manage_nothing() {
-    let normal = ty("catalog_product")
-        .normalize(&attrs(json!({"name": "p", "labels": {}, "contract": {}, "tags": []})));
-    assert_eq!(normal.map(Value::Object), Ok(json!({"name": "p", "tags": []})));
+    let cases = [
+        json!({"labels": {}, "contract": {}}),
+        json!({"labels": {}}),
+        json!({"annotations": {}}),
+        json!({"annotations": {"a": {}}}),
+        json!({"annotations": {"a": {"b": {}}}}),
+        json!({"deprecated": {}}),
+        json!({"contract": {}}),
+        json!({"slo": {}}),
+        json!({"slo": {"freshness": {}}}),
+    ];
+    for case in cases {
+        let mut product = attrs(case.clone());
+        product.extend(attrs(json!({"name": "p", "tags": []})));
+        let normal = ty("catalog_product").normalize(&product);
+        assert_eq!(normal.map(Value::Object), Ok(json!({"name": "p", "tags": []})), "{case}");
+    }
 }

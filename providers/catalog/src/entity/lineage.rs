@@ -1,6 +1,7 @@
 //! `catalog_lineage`: what a product is made from.
 
-use super::schema::{optional, required, schema};
+use super::normalize::Entity;
+use super::schema::{blank, optional, required, schema};
 use datamesh_provider::Schema;
 use serde::{Deserialize, Serialize};
 
@@ -43,5 +44,11 @@ const SCHEMA: Schema = schema(
     ],
     60,
 );
+
+impl Entity for LineageAttrs {
+    fn lacks(&self) -> Vec<&'static str> {
+        blank(self.product.as_deref()).then_some("product").into_iter().collect()
+    }
+}
 
 super::entity!(CatalogLineage, LineageAttrs, "catalog_lineage", SCHEMA);

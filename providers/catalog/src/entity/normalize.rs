@@ -6,6 +6,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// What is asked of every entity of a mesh at each run, answered without writing its attributes out as a tree.
+pub(super) trait Entity: Serialize + DeserializeOwned {
+    /// The required attributes that are absent or blank.
+    fn lacks(&self) -> Vec<&'static str>;
+
+    /// Whether it is certain that there is no map without content outside of lists.
+    fn is_tidy(&self) -> bool {
+        true
+    }
+}
+
 /// The attributes as a map. They are maps with text keys, so that this cannot fail.
 pub(crate) fn encode<A: Serialize>(attrs: &A) -> Attributes {
     match serde_json::to_value(attrs) {
@@ -20,7 +31,10 @@ fn decode<A: DeserializeOwned>(map: Attributes, otherwise: A) -> A {
 }
 
 /// A map without content manages nothing, so it is left out.
-pub(super) fn normalize<A: Serialize + DeserializeOwned>(attrs: A) -> A {
+pub(super) fn normalize<A: Entity>(attrs: A) -> A {
+    if attrs.is_tidy() {
+        return attrs;
+    }
     let mut map = encode(&attrs);
     if tree::tidy(&mut map) { decode(map, attrs) } else { attrs }
 }

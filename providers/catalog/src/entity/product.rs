@@ -1,6 +1,7 @@
 //! `catalog_product`: one version of a data product.
 
-use super::schema::{optional, required, schema};
+use super::normalize::Entity;
+use super::schema::{blank, optional, required, schema};
 use datamesh_provider::Schema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -197,5 +198,26 @@ const SCHEMA: Schema = schema(
     ],
     50,
 );
+
+impl Entity for ProductAttrs {
+    fn lacks(&self) -> Vec<&'static str> {
+        let texts = [("domain", &self.domain), ("name", &self.name)];
+        let blank = texts.into_iter().filter(|(_, text)| blank(text.as_deref())).map(|(key, _)| key);
+        blank.chain(self.version.is_none().then_some("version")).collect()
+    }
+
+    fn is_tidy(&self) -> bool {
+        let tidy = |map: &BTreeMap<String, Value>| !map.is_empty() && !map.values().any(Value::is_object);
+        let slo = |slo: &SloAttrs| {
+            let values = [&slo.freshness, &slo.availability, &slo.quality_score, &slo.completeness];
+            *slo != SloAttrs::default() && !values.into_iter().flatten().any(Value::is_object)
+        };
+        self.labels.as_ref().is_none_or(tidy)
+            && self.annotations.as_ref().is_none_or(tidy)
+            && self.deprecated.as_ref().is_none_or(|deprecated| *deprecated != Deprecation::default())
+            && self.contract.as_ref().is_none_or(|contract| *contract != ContractAttrs::default())
+            && self.slo.as_ref().is_none_or(slo)
+    }
+}
 
 super::entity!(CatalogProduct, ProductAttrs, "catalog_product", SCHEMA);

@@ -1,9 +1,8 @@
 //! What every entity must have, and attributes that an older version recorded.
 
-use super::normalize::encode;
+use super::normalize::Entity;
 use crate::codes::BAD_ENTITY;
 use datamesh_provider::{AttributeSchema, Attributes, DecodeError, Diagnostic, Diagnostics, Schema, SpanMap};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -25,12 +24,9 @@ pub(super) const fn schema(attributes: &'static [AttributeSchema], rank: u32) ->
     Schema { version: VERSION, attributes, data_bearing: false, rank, batch: BATCH }
 }
 
-pub(super) fn validate<A: Serialize>(ty: &str, schema: &Schema, attrs: &A, at: &SpanMap) -> Diagnostics {
-    let attrs = encode(attrs);
-    let missing = schema.attributes.iter().filter(|attribute| {
-        let empty = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
-        attribute.required && attrs.get(attribute.name).is_none_or(empty)
-    });
+pub(super) fn validate<A: Entity>(ty: &str, schema: &Schema, attrs: &A, at: &SpanMap) -> Diagnostics {
+    let lacks = attrs.lacks();
+    let missing = schema.attributes.iter().filter(|attribute| lacks.contains(&attribute.name));
     let told = |attribute: &AttributeSchema| {
         let detail = format!("A {ty} needs `{}`: {}", attribute.name, attribute.doc);
         Diagnostic::error(BAD_ENTITY, detail)
@@ -38,6 +34,11 @@ pub(super) fn validate<A: Serialize>(ty: &str, schema: &Schema, attrs: &A, at: &
             .help(format!("Declare `{}`; it may not be empty.", attribute.name))
     };
     missing.map(told).collect()
+}
+
+/// Whether a required text says nothing.
+pub(super) fn blank(text: Option<&str>) -> bool {
+    text.is_none_or(|text| text.trim().is_empty())
 }
 
 pub(super) fn upgrade<A: DeserializeOwned>(
