@@ -25,7 +25,9 @@ pub enum StateError {
     Io { place: String, source: std::io::Error },
     #[error("{place} would be broken: {source}")]
     Invalid { place: String, source: ShardError },
-    #[error("`{name}` cannot name {what} in the state: use letters, digits, `-` and `_`")]
+    #[error(
+        "`{name}` cannot name {what} in the state: use letters, digits, `-` and `_`, and no `_` in front"
+    )]
     Name { what: &'static str, name: String },
     #[error("interrupted while waiting for the lock on domain {domain}")]
     Cancelled { domain: String },

@@ -11,8 +11,10 @@
 
 mod blob;
 pub mod codes;
+mod document;
 mod error;
 mod format;
+mod history;
 mod ident;
 mod recover;
 mod shard;
@@ -22,6 +24,7 @@ pub use blob::faulty::{FaultyBlobs, Moment, PutFault};
 pub use blob::local::LocalStore;
 pub use blob::memory::MemoryStore;
 pub use blob::{Attempt, Blob, BlobStore, Condition, Held, LockInfo, Locks, PutError, Tag};
+pub use document::{Created, DocumentKey, DocumentKind};
 pub use error::{StateError, StateErrorKind};
 pub use format::{
     Becomes, FORMAT, Incoming, Intent, MAX_BYTES, OnRemove, Origin, Record, Shard, Tombstone, decode, encode,

@@ -1,8 +1,11 @@
 //! The protocol above every backend: reading without a lock, locking, and writing by compare-and-swap.
 
 use crate::StateError;
-use crate::blob::{Attempt, Blob, BlobStore, Condition, Held, LockInfo, Locks, PutError, Tag, check_name};
+use crate::blob::{
+    Attempt, Blob, BlobStore, Condition, Held, LockInfo, Locks, PutError, Tag, check_owner_name,
+};
 use crate::format::{Shard, decode, encode};
+use crate::history::keep;
 use crate::ident;
 use datamesh_provider::{Context, Entropy, Event, LeaseGate, LeaseLost};
 use std::collections::BTreeMap;
@@ -11,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// A write whose answer is lost, or that a passing fault refused, is sent this often.
-const ATTEMPTS: usize = 5;
+pub(crate) const ATTEMPTS: usize = 5;
 /// A waiter looks again after this long at first, and after twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -20,15 +23,15 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// The key of a shard.
 pub fn shard_key(environment: &str, domain: &str) -> Result<String, StateError> {
-    check_name("an environment", environment)?;
-    check_name("a domain", domain)?;
+    check_owner_name("an environment", environment)?;
+    check_owner_name("a domain", domain)?;
     Ok(format!("{environment}/{domain}"))
 }
 
 /// The state of a mesh. Clones share the backend.
 #[derive(Clone, Debug)]
 pub struct StateStore {
-    blobs: Arc<dyn BlobStore>,
+    pub(crate) blobs: Arc<dyn BlobStore>,
     locks: Arc<dyn Locks>,
 }
 
@@ -73,7 +76,7 @@ impl StateStore {
 
     /// Every shard of the environment, without a lock.
     pub async fn load(&self, environment: &str) -> Result<Snapshot, StateError> {
-        check_name("an environment", environment)?;
+        check_owner_name("an environment", environment)?;
         let mut snapshot = Snapshot::default();
         for key in self.blobs.list(environment).await? {
             let Some(blob) = self.blobs.get(&key).await? else { continue };
@@ -81,6 +84,12 @@ impl StateStore {
             snapshot.shards.insert(found.shard.domain.clone(), found);
         }
         Ok(snapshot)
+    }
+
+    /// One shard as it is now, without a lock; `None`: there is none.
+    pub async fn peek(&self, environment: &str, domain: &str) -> Result<Option<Found>, StateError> {
+        let key = shard_key(environment, domain)?;
+        self.blobs.get(&key).await?.map(|blob| found(environment, &key, blob)).transpose()
     }
 
     /// The domains whose shards are not any more what a snapshot holds: a plan looks again after it has read the
@@ -192,7 +201,7 @@ fn jittered(wait: Duration, entropy: &dyn Entropy) -> Duration {
     wait / 2 + wait * u32::from(byte[0]) / 510
 }
 
-fn found(environment: &str, key: &str, blob: Blob) -> Result<Found, StateError> {
+pub(crate) fn found(environment: &str, key: &str, blob: Blob) -> Result<Found, StateError> {
     let shard = decode(&blob.place, &blob.bytes)?;
     if format!("{}/{}", shard.environment, shard.domain) != key || shard.environment != environment {
         let why = format!("it is the shard of {}/{}, in the place of {key}", shard.environment, shard.domain);
@@ -360,10 +369,8 @@ impl Locked {
     async fn open(&mut self, domain: &str, repository: &str) -> Result<(), StateError> {
         let key = shard_key(&self.environment, domain)?;
         for _ in 0..ATTEMPTS {
-            let found = match self.blobs.get(&key).await? {
-                Some(blob) => Some(found(&self.environment, &key, blob)?),
-                None => None,
-            };
+            let blob = self.blobs.get(&key).await?;
+            let found = blob.clone().map(|blob| found(&self.environment, &key, blob)).transpose()?;
             let (mut next, expected) = match &found {
                 Some(Found { shard, tag, .. }) => {
                     (shard.clone(), Some((tag.clone(), shard.write_id.clone())))
@@ -380,6 +387,9 @@ impl Locked {
                     owner: next.repository,
                     ours: repository.to_owned(),
                 });
+            }
+            if let (Some(blob), Some(found)) = (&blob, &found) {
+                keep(self.blobs.as_ref(), &self.environment, domain, found.shard.serial, blob).await?;
             }
             next.epoch += 1;
             next.serial += 1;

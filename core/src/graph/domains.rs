@@ -44,6 +44,8 @@ pub(crate) fn is_domain_name(text: &str) -> bool {
         && text.len() <= 128
         && text.bytes().all(clean)
         && text.bytes().any(|b| b.is_ascii_alphanumeric())
+        // The state keeps other things under such names.
+        && !text.starts_with('_')
 }
 
 /// The folder rule: `domains/<name>/…` is said to belong to that domain.

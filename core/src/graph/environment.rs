@@ -80,6 +80,7 @@ pub fn environment(
     let mut found = Diagnostics::default();
     let environments = &mesh.spec.environments;
     shared_systems(mesh, root, &mut found);
+    environments.keys().filter(|name| !is_environment_name(name)).for_each(|name| found.push(bad_name(name)));
     let chosen = match name {
         Some(name) => environments.get_key_value(name),
         None if environments.len() == 1 => environments.first(),
@@ -105,6 +106,20 @@ pub fn environment(
         span: key.span,
     };
     (Some(resolved), found)
+}
+
+/// What can be a folder of the state and a part of a key. With `_` in front the state keeps other things.
+fn is_environment_name(name: &str) -> bool {
+    let clean = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    !name.is_empty() && name.len() <= 128 && name.bytes().all(clean) && !name.starts_with('_')
+}
+
+fn bad_name(name: &Spanned<String>) -> Diagnostic {
+    let detail =
+        format!("`{}` cannot be the name of an environment: its state is kept under it.", name.value);
+    Diagnostic::error(codes::BAD_NAME, detail)
+        .on(name, "this name")
+        .help("Use letters, digits, `-` and `_`, at most 128, and no `_` in front.")
 }
 
 fn not_found(mesh: &Mesh, name: Option<&str>) -> Diagnostic {

@@ -85,6 +85,14 @@ impl<S: BlobStore> BlobStore for FaultyBlobs<S> {
         self.inner.settle(key, found, left).await
     }
 
+    async fn versions(&self, key: &str) -> Result<Option<Vec<u64>>, StateError> {
+        self.inner.versions(key).await
+    }
+
+    async fn version(&self, key: &str, number: u64) -> Result<Option<Blob>, StateError> {
+        self.inner.version(key, number).await
+    }
+
     fn place(&self, key: &str) -> String {
         self.inner.place(key)
     }

@@ -158,6 +158,12 @@ fn overtaken(folder: &Path, serial: u64) -> Result<bool, StateError> {
     Ok(newest > serial && there.binary_search(&(serial + 1)).is_err())
 }
 
+fn blob_of(folder: &Path, serial: u64) -> Result<Option<Blob>, StateError> {
+    let path = file_of(folder, serial);
+    let place = path.display().to_string();
+    Ok(read_bounded(&path)?.map(|bytes| Blob { bytes, tag: Tag(serial.to_string()), place, age: None }))
+}
+
 #[async_trait]
 impl BlobStore for LocalStore {
     async fn get(&self, key: &str) -> Result<Option<Blob>, StateError> {
@@ -165,10 +171,8 @@ impl BlobStore for LocalStore {
         // The newest may be gone between listing and reading only when a newer one came.
         for _ in 0..16 {
             let Some(serial) = serials(&folder)?.last().copied() else { return Ok(None) };
-            let path = file_of(&folder, serial);
-            if let Some(bytes) = read_bounded(&path)? {
-                let place = path.display().to_string();
-                return Ok(Some(Blob { bytes, tag: Tag(serial.to_string()), place }));
+            if let Some(blob) = blob_of(&folder, serial)? {
+                return Ok(Some(blob));
             }
         }
         let why = "its files are removed faster than they can be read";
@@ -243,6 +247,14 @@ impl BlobStore for LocalStore {
             }
         }
         Ok(())
+    }
+
+    async fn versions(&self, key: &str) -> Result<Option<Vec<u64>>, StateError> {
+        serials(&self.folder(key)?).map(Some)
+    }
+
+    async fn version(&self, key: &str, number: u64) -> Result<Option<Blob>, StateError> {
+        blob_of(&self.folder(key)?, number)
     }
 
     fn place(&self, key: &str) -> String {

@@ -41,6 +41,7 @@ impl BlobStore for MemoryStore {
             bytes,
             tag: Tag(version.to_string()),
             place: self.place(key),
+            age: None,
         }))
     }
 
@@ -60,12 +61,23 @@ impl BlobStore for MemoryStore {
     }
 
     async fn list(&self, folder: &str) -> Result<Vec<String>, StateError> {
-        let inside = |key: &&String| key.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        let inside = |key: &&String| {
+            let rest = key.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
+            rest.is_some_and(|name| !name.contains('/'))
+        };
         Ok(self.inner().blobs.keys().filter(inside).cloned().collect())
     }
 
     async fn settle(&self, _: &str, _: Option<&Tag>, _: &Tag) -> Result<(), StateError> {
         Ok(())
+    }
+
+    async fn versions(&self, _: &str) -> Result<Option<Vec<u64>>, StateError> {
+        Ok(None)
+    }
+
+    async fn version(&self, _: &str, _: u64) -> Result<Option<Blob>, StateError> {
+        Ok(None)
     }
 
     fn place(&self, key: &str) -> String {

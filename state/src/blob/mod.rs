@@ -22,6 +22,8 @@ pub struct Blob {
     pub tag: Tag,
     /// Where it was found, for messages: a path, a URL.
     pub place: String,
+    /// How long ago it was written, by the store's own clock and in the same answer; `None` where it does not say.
+    pub age: Option<Duration>,
 }
 
 /// When a write may happen.
@@ -47,7 +49,8 @@ pub enum PutError {
     Failed(#[from] StateError),
 }
 
-/// Blobs under keys like `prod/orders`, each segment of letters, digits, `-` and `_`.
+/// Blobs under keys like `prod/orders`, each segment of letters, digits, `-` and `_`. Keys that begin with `_` are for
+/// what is kept beside the shards.
 #[async_trait]
 pub trait BlobStore: fmt::Debug + Send + Sync {
     async fn get(&self, key: &str) -> Result<Option<Blob>, StateError>;
@@ -60,6 +63,13 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
 
     /// The lock holder is done: between the version it found and the one it left, the others may go.
     async fn settle(&self, key: &str, found: Option<&Tag>, left: &Tag) -> Result<(), StateError>;
+
+    /// The numbers of the older versions that the store keeps by itself, oldest first; `None`: it keeps only the
+    /// last one, and whoever wants a history writes copies.
+    async fn versions(&self, key: &str) -> Result<Option<Vec<u64>>, StateError>;
+
+    /// One of [`BlobStore::versions`].
+    async fn version(&self, key: &str, number: u64) -> Result<Option<Blob>, StateError>;
 
     /// Where a key is, for messages.
     fn place(&self, key: &str) -> String;
@@ -122,4 +132,12 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), StateErro
         return Err(StateError::Name { what, name: name.to_owned() });
     }
     Ok(())
+}
+
+/// A name of an environment or a domain. What begins with `_` is kept for other things than shards.
+pub(crate) fn check_owner_name(what: &'static str, name: &str) -> Result<(), StateError> {
+    if name.starts_with('_') {
+        return Err(StateError::Name { what, name: name.to_owned() });
+    }
+    check_name(what, name)
 }

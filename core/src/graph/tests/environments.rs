@@ -64,3 +64,16 @@ fn settings_without_effect_warn() {
     found.sort_unstable();
     assert_eq!(found, ["DM0222", "DM0240", "DM0240"]);
 }
+
+#[test]
+fn an_environment_and_a_domain_have_names_the_state_can_be_kept_under() {
+    for name in ["_runs", "a/b", "a b", "\"\"", "ü"] {
+        let mesh = format!("{MESH}    {name}: {{ state: {{ backend: local }} }}\n");
+        let (_, found, help) = codes(&mesh, Some("sandbox"));
+        assert_eq!(found, ["DM0234"], "{name}");
+        assert!(help.contains("no `_` in front"), "{help}");
+    }
+    for (name, is) in [("orders", true), ("order_management", true), ("_orders", false), ("_", false)] {
+        assert_eq!(crate::graph::domains::is_domain_name(name), is, "{name}");
+    }
+}
