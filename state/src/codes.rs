@@ -12,3 +12,5 @@ pub const IO: Code = Code::new("DM0407", "the state's storage failed");
 pub const INVALID: Code = Code::new("DM0408", "a change would break the state");
 pub const NAME: Code = Code::new("DM0409", "a name cannot be used in the state");
 pub const CANCELLED: Code = Code::new("DM0410", "the wait for the lock was interrupted");
+pub const NOT_LOCKED: Code = Code::new("DM0411", "no lock has this id");
+pub const LIVING: Code = Code::new("DM0412", "a living process holds the lock");

@@ -29,12 +29,23 @@ pub enum StateError {
         "`{name}` cannot name {what} in the state: use letters, digits, `-` and `_`, and no `_` in front"
     )]
     Name { what: &'static str, name: String },
+    #[error("no lock of environment {environment} has the id {id}{}", instead(held))]
+    NotLocked { environment: String, id: String, held: Vec<String> },
+    #[error("the lock on domain {domain} is held by a process that lives: {by}")]
+    Living { domain: String, by: Box<LockInfo> },
     #[error("interrupted while waiting for the lock on domain {domain}")]
     Cancelled { domain: String },
 }
 
 fn held_by(by: Option<&LockInfo>) -> String {
     by.map(|info| format!(" by {info}")).unwrap_or_default()
+}
+
+fn instead(held: &[String]) -> String {
+    match held {
+        [] => "; none is held".into(),
+        held => format!("; held are {}", held.join(", ")),
+    }
 }
 
 /// What kind of failure it was: decides the exit code.
@@ -50,6 +61,8 @@ pub enum StateErrorKind {
     Invalid,
     Name,
     Cancelled,
+    NotLocked,
+    Living,
 }
 
 impl StateError {
@@ -65,6 +78,8 @@ impl StateError {
             Self::Invalid { .. } => StateErrorKind::Invalid,
             Self::Name { .. } => StateErrorKind::Name,
             Self::Cancelled { .. } => StateErrorKind::Cancelled,
+            Self::NotLocked { .. } => StateErrorKind::NotLocked,
+            Self::Living { .. } => StateErrorKind::Living,
         }
     }
 
@@ -80,6 +95,8 @@ impl StateError {
             StateErrorKind::Invalid => codes::INVALID,
             StateErrorKind::Name => codes::NAME,
             StateErrorKind::Cancelled => codes::CANCELLED,
+            StateErrorKind::NotLocked => codes::NOT_LOCKED,
+            StateErrorKind::Living => codes::LIVING,
         }
     }
 
@@ -107,6 +124,8 @@ impl StateError {
             StateErrorKind::Invalid => "nothing was written; this is a bug of datamesh, please report it",
             StateErrorKind::Name => "rename it in the manifest",
             StateErrorKind::Cancelled => "nothing was changed",
+            StateErrorKind::NotLocked => "`datamesh lock list` shows what is held, and by whom",
+            StateErrorKind::Living => "stop that process: its lock ends with it",
         }
     }
 }

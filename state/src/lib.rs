@@ -16,6 +16,7 @@ mod error;
 mod format;
 mod history;
 mod ident;
+mod lease;
 mod recover;
 mod shard;
 mod store;
@@ -23,12 +24,13 @@ mod store;
 pub use blob::faulty::{FaultyBlobs, Moment, PutFault};
 pub use blob::local::LocalStore;
 pub use blob::memory::MemoryStore;
-pub use blob::{Attempt, Blob, BlobStore, Condition, Held, LockInfo, Locks, PutError, Tag};
+pub use blob::{Attempt, Blob, BlobStore, Broken, Condition, Held, LockInfo, Locks, PutError, Tag};
 pub use document::{Created, DocumentKey, DocumentKind};
 pub use error::{StateError, StateErrorKind};
 pub use format::{
     Becomes, FORMAT, Incoming, Intent, MAX_BYTES, OnRemove, Origin, Record, Shard, Tombstone, decode, encode,
 };
+pub use lease::{Heartbeat, LeaseLocks, LeaseTiming, Spawner};
 pub use recover::{Recovery, recover};
 pub use shard::ShardError;
 pub use store::{Found, LockRequest, Locked, Snapshot, StateStore, shard_key};

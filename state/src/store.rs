@@ -2,7 +2,7 @@
 
 use crate::StateError;
 use crate::blob::{
-    Attempt, Blob, BlobStore, Condition, Held, LockInfo, Locks, PutError, Tag, check_owner_name,
+    Attempt, Blob, BlobStore, Broken, Condition, Held, LockInfo, Locks, PutError, Tag, check_owner_name,
 };
 use crate::format::{Shard, decode, encode};
 use crate::history::keep;
@@ -111,6 +111,79 @@ impl StateStore {
         self.locks.holder(&shard_key(environment, domain)?).await
     }
 
+    /// Every lock of an environment that is held, by domain.
+    pub async fn locks(&self, environment: &str) -> Result<BTreeMap<String, LockInfo>, StateError> {
+        check_owner_name("an environment", environment)?;
+        let mut held = BTreeMap::new();
+        for domain in self.locks.known(environment).await? {
+            if let Some(info) = self.locks.holder(&shard_key(environment, &domain)?).await? {
+                held.insert(domain, info);
+            }
+        }
+        Ok(held)
+    }
+
+    /// Takes the locks of one run away from it, and returns their domains. Takes as long as that run's calls may
+    /// still last: whoever has the locks afterwards is alone.
+    pub async fn force_unlock(
+        &self,
+        cx: &Context,
+        environment: &str,
+        id: &str,
+        by: &LockInfo,
+    ) -> Result<Vec<String>, StateError> {
+        let mut wait = None;
+        let held = self.locks(environment).await?;
+        let of_run = held.iter().filter(|(_, info)| info.id == id);
+        let domains: Vec<String> = of_run.map(|(domain, _)| domain.clone()).collect();
+        for domain in &domains {
+            wait = wait.max(self.mark_broken(environment, domain, id, by).await?);
+        }
+        let Some(wait) = wait else {
+            let mut held: Vec<String> = held.into_values().map(|info| info.id).collect();
+            held.dedup();
+            return Err(StateError::NotLocked {
+                environment: environment.to_owned(),
+                id: id.to_owned(),
+                held,
+            });
+        };
+        if !wait.is_zero() {
+            let what = format!("the last calls of run {id} to end, at most {} s", wait.as_secs());
+            cx.events.event(Event::Waiting { what, for_how_long: Duration::ZERO });
+        }
+        if !cx.pause(wait).await {
+            return Err(StateError::Cancelled { domain: domains.join(", ") });
+        }
+        for domain in &domains {
+            self.locks.finish_break(&shard_key(environment, domain)?, id, by).await?;
+        }
+        Ok(domains)
+    }
+
+    /// How long to wait until a lock can be freed; `None`: that run does not have it any more.
+    async fn mark_broken(
+        &self,
+        environment: &str,
+        domain: &str,
+        id: &str,
+        by: &LockInfo,
+    ) -> Result<Option<Duration>, StateError> {
+        let key = shard_key(environment, domain)?;
+        for _ in 0..ATTEMPTS {
+            match self.locks.break_lock(&key, id, by).await? {
+                Broken::Marked { wait } => return Ok(Some(wait)),
+                Broken::NotHeld | Broken::Other(_) => return Ok(None),
+                Broken::Living(info) => {
+                    return Err(StateError::Living { domain: domain.to_owned(), by: Box::new(info) });
+                }
+                Broken::Moved => {}
+            }
+        }
+        let why = "it is renewed faster than it can be taken away".to_owned();
+        Err(StateError::Fenced { place: self.blobs.place(&key), why })
+    }
+
     /// Locks shards, makes those that are missing, and raises their epoch.
     ///
     /// Takes the locks in sorted order, and while any of them is not to be had, holds none.
@@ -180,18 +253,35 @@ impl StateStore {
         let mut held = Vec::with_capacity(domains.len());
         for domain in domains {
             let key = shard_key(request.environment, domain)?;
-            match self.locks.try_lock(&key, &request.info).await? {
+            let attempt = match self.locks.try_lock(&key, &request.info).await {
+                Ok(attempt) => attempt,
+                Err(error) => {
+                    // The locks are given back; the error is what matters.
+                    let _ = release_all(held).await;
+                    return Err(error);
+                }
+            };
+            match attempt {
                 Attempt::Got(lock) => held.push(lock),
                 Attempt::Taken(by) => {
-                    for lock in held {
-                        lock.release().await?;
-                    }
+                    release_all(held).await?;
                     return Ok(Err((domain.clone(), by)));
                 }
             }
         }
         Ok(Ok(held))
     }
+}
+
+/// Every lock is given back, whatever fails; the first failure.
+async fn release_all(held: Vec<Box<dyn Held>>) -> Result<(), StateError> {
+    let mut failed = None;
+    for lock in held {
+        if let Err(error) = lock.release().await {
+            failed.get_or_insert(error);
+        }
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 /// Between half of it and all of it, so that waiters do not march in step.
@@ -293,6 +383,14 @@ impl Locked {
         Arc::clone(&self.gate) as Arc<dyn LeaseGate>
     }
 
+    /// Where a lock was taken over from a run that had not given it back: how long to wait before anything that is
+    /// pending from it is looked at. Its last call may still be under way, and comes before the provider's own
+    /// `settle`. `None`: everybody before gave the locks back.
+    pub fn taken_over(&self) -> Option<Duration> {
+        let held = self.gate.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.iter().filter_map(|lock| lock.taken_over()).max()
+    }
+
     /// Writes what `next` says of its domain over what was last written; nothing else may have happened meanwhile.
     ///
     /// Serial and write id are filled in. On an error the shard here stays as it was last written; after
@@ -356,16 +454,14 @@ impl Locked {
                 failed.get_or_insert(error);
             }
         }
-        for lock in self.gate.close() {
-            if let Err(error) = lock.release().await {
-                failed.get_or_insert(error);
-            }
+        if let Err(error) = release_all(self.gate.close()).await {
+            failed.get_or_insert(error);
         }
         failed.map_or(Ok(()), Err)
     }
 
     /// Reads a shard under its lock and raises its epoch. The one place where a lost race is answered by reading
-    /// again: whoever was before may have had a last write under way.
+    /// again.
     async fn open(&mut self, domain: &str, repository: &str) -> Result<(), StateError> {
         let key = shard_key(&self.environment, domain)?;
         for _ in 0..ATTEMPTS {
@@ -400,7 +496,11 @@ impl Locked {
                     self.slots.insert(domain.to_owned(), Slot { shard: next, tag, found, lost: false });
                     return Ok(());
                 }
-                Err(StateError::Fenced { .. }) => {}
+                // Whoever was before may have had a last write under way; or the lock went to somebody else.
+                Err(StateError::Fenced { place, .. }) => self
+                    .gate
+                    .permit(Duration::ZERO)
+                    .map_err(|lost| StateError::Fenced { place, why: lost.to_string() })?,
                 Err(error) => return Err(error),
             }
         }

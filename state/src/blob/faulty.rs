@@ -30,6 +30,7 @@ pub struct FaultyBlobs<S> {
     inner: S,
     puts: AtomicU64,
     script: Box<Script>,
+    unread: Box<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
 impl<S> FaultyBlobs<S> {
@@ -37,7 +38,13 @@ impl<S> FaultyBlobs<S> {
         inner: S,
         script: impl Fn(u64, Moment, &str) -> Option<PutFault> + Send + Sync + 'static,
     ) -> Self {
-        Self { inner, puts: AtomicU64::new(0), script: Box::new(script) }
+        Self { inner, puts: AtomicU64::new(0), script: Box::new(script), unread: Box::new(|_| false) }
+    }
+
+    /// The same, whose reads are not answered where this says so of their key.
+    #[must_use]
+    pub fn unread(self, script: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { unread: Box::new(script), ..self }
     }
 
     /// How many writes were asked for.
@@ -66,6 +73,10 @@ impl<S: fmt::Debug> fmt::Debug for FaultyBlobs<S> {
 #[async_trait]
 impl<S: BlobStore> BlobStore for FaultyBlobs<S> {
     async fn get(&self, key: &str) -> Result<Option<Blob>, StateError> {
+        if (self.unread)(key) {
+            let source = std::io::Error::other("not read, on purpose");
+            return Err(StateError::Io { place: self.place(key), source });
+        }
         self.inner.get(key).await
     }
 

@@ -5,7 +5,7 @@
 //! compare-and-swap, with history for free. The lock is an OS file lock on `lock`, a file that is never removed; a
 //! dead process holds none. What the file says about its holder is believed only while the lock is held.
 
-use super::{Attempt, Blob, BlobStore, Condition, Held, LockInfo, Locks, PutError, Tag, check_name};
+use super::{Attempt, Blob, BlobStore, Broken, Condition, Held, LockInfo, Locks, PutError, Tag, check_name};
 use crate::StateError;
 use crate::format::MAX_BYTES;
 use async_trait::async_trait;
@@ -312,6 +312,36 @@ impl Locks for LocalStore {
             Err(TryLockError::WouldBlock) => Ok(lock_info(&path)),
             Err(TryLockError::Error(error)) => Err(fail(&path)(error)),
         }
+    }
+
+    async fn known(&self, environment: &str) -> Result<Vec<String>, StateError> {
+        let path = self.folder(environment)?;
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(fail(&path)(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(fail(&path))?;
+            let name = entry.file_name();
+            let name = name.to_str().filter(|name| check_name("a folder", name).is_ok());
+            names.extend(name.filter(|_| entry.path().join("lock").exists()).map(str::to_owned));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    async fn break_lock(&self, key: &str, id: &str, _: &LockInfo) -> Result<Broken, StateError> {
+        Ok(match self.holder(key).await? {
+            None => Broken::NotHeld,
+            Some(holder) if holder.id != id => Broken::Other(holder),
+            Some(holder) => Broken::Living(holder),
+        })
+    }
+
+    async fn finish_break(&self, _: &str, _: &str, _: &LockInfo) -> Result<(), StateError> {
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A store in memory: for tests and for the simulation.
 
-use super::{Attempt, Blob, BlobStore, Condition, Held, LockInfo, Locks, PutError, Tag};
+use super::{Attempt, Blob, BlobStore, Broken, Condition, Held, LockInfo, Locks, PutError, Tag};
 use crate::StateError;
 use async_trait::async_trait;
 use datamesh_provider::LeaseLost;
@@ -99,6 +99,27 @@ impl Locks for MemoryStore {
 
     async fn holder(&self, key: &str) -> Result<Option<LockInfo>, StateError> {
         Ok(self.inner().locks.get(key).cloned())
+    }
+
+    async fn known(&self, environment: &str) -> Result<Vec<String>, StateError> {
+        let name = |key: &String| key.strip_prefix(environment)?.strip_prefix('/').map(str::to_owned);
+        Ok(self.inner().locks.keys().filter_map(name).collect())
+    }
+
+    async fn break_lock(&self, key: &str, id: &str, _: &LockInfo) -> Result<Broken, StateError> {
+        let mut inner = self.inner();
+        match inner.locks.get(key) {
+            None => Ok(Broken::NotHeld),
+            Some(holder) if holder.id != id => Ok(Broken::Other(holder.clone())),
+            Some(_) => {
+                inner.locks.remove(key);
+                Ok(Broken::Marked { wait: Duration::ZERO })
+            }
+        }
+    }
+
+    async fn finish_break(&self, _: &str, _: &str, _: &LockInfo) -> Result<(), StateError> {
+        Ok(())
     }
 }
 

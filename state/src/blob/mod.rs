@@ -114,6 +114,30 @@ pub trait Locks: fmt::Debug + Send + Sync {
 
     /// Who holds it now; `None`: nobody. Takes nothing.
     async fn holder(&self, key: &str) -> Result<Option<LockInfo>, StateError>;
+
+    /// The last segments of the keys in an environment that were ever locked, as far as the locks know; sorted.
+    async fn known(&self, environment: &str) -> Result<Vec<String>, StateError>;
+
+    /// Begins to take a lock away from the holding of this id.
+    async fn break_lock(&self, key: &str, id: &str, by: &LockInfo) -> Result<Broken, StateError>;
+
+    /// Frees what [`Locks::break_lock`] marked, after the wait. Whoever took it meanwhile keeps it.
+    async fn finish_break(&self, key: &str, id: &str, by: &LockInfo) -> Result<(), StateError>;
+}
+
+/// The answer to an attempt at taking a lock away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// Its holder can renew it no more; after this wait its last call has ended.
+    Marked { wait: Duration },
+    /// Nobody has it.
+    NotHeld,
+    /// Somebody else has it by now.
+    Other(LockInfo),
+    /// A process of this machine has it for as long as it lives.
+    Living(LockInfo),
+    /// It changed in this very moment: look again.
+    Moved,
 }
 
 /// A lock that is held. Dropped, it is given back as far as that needs no answer.
@@ -121,6 +145,12 @@ pub trait Locks: fmt::Debug + Send + Sync {
 pub trait Held: fmt::Debug + Send + Sync {
     /// Whether at least this much of it is left.
     fn permit(&self, call: Duration) -> Result<(), LeaseLost>;
+
+    /// Where it was taken over from a holder that had not given it back: how long that one's last call may still
+    /// run.
+    fn taken_over(&self) -> Option<Duration> {
+        None
+    }
 
     async fn release(self: Box<Self>) -> Result<(), StateError>;
 }

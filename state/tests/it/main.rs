@@ -3,7 +3,9 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod documents;
+mod executor;
 mod format;
+mod lease;
 mod local;
 mod protocol;
 mod shards;

@@ -4,7 +4,8 @@ use crate::support::{address, context, full_shard, info, intent, kafka, op, reco
 use async_trait::async_trait;
 use datamesh_provider::{CancelStage, Clock, Context, OpAction};
 use datamesh_state::{
-    Attempt, BlobStore, FaultyBlobs, Locks, MemoryStore, Moment, PutFault, StateErrorKind, StateStore, encode,
+    Attempt, BlobStore, Broken, FaultyBlobs, Locks, MemoryStore, Moment, PutFault, StateErrorKind,
+    StateStore, encode,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -271,6 +272,28 @@ impl Locks for NoLocks {
 
     async fn holder(&self, _: &str) -> Result<Option<datamesh_state::LockInfo>, datamesh_state::StateError> {
         Ok(None)
+    }
+
+    async fn known(&self, _: &str) -> Result<Vec<String>, datamesh_state::StateError> {
+        Ok(Vec::new())
+    }
+
+    async fn break_lock(
+        &self,
+        _: &str,
+        _: &str,
+        _: &datamesh_state::LockInfo,
+    ) -> Result<Broken, datamesh_state::StateError> {
+        Ok(Broken::NotHeld)
+    }
+
+    async fn finish_break(
+        &self,
+        _: &str,
+        _: &str,
+        _: &datamesh_state::LockInfo,
+    ) -> Result<(), datamesh_state::StateError> {
+        Ok(())
     }
 }
 
