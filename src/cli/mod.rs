@@ -56,7 +56,6 @@ fn dispatch(command: &Command, run: &Invocation) -> Exit {
     match command {
         Command::New(args) => new::run(args, run),
         Command::Validate(args) => validate::run(args, run),
-        Command::Show(args) => show::run(args, run),
         Command::Graph(args) => graph::run(args, run),
         Command::Schema(args) => schema::run(args, run),
         Command::Demo => demo::run(run),
@@ -83,6 +82,7 @@ async fn dispatch_waiting(command: &Command, run: &Invocation) -> Exit {
         Command::Apply(args) => apply::run(args, run).await,
         Command::Destroy(args) => destroy::run(args, run).await,
         Command::Drift(args) => drift::run(args, run).await,
+        Command::Show(args) => show::run(args, run).await,
         Command::State(args) => state::run(args, run).await,
         Command::Sandbox(args) => sandbox::run(args, run).await,
         _ => Exit::Ok,

@@ -56,8 +56,11 @@ impl ApplyReport {
 
 /// The domains an apply of this plan writes.
 pub(crate) fn domains(plan: &Plan) -> Vec<String> {
-    let touched = plan.changes.iter().filter(|change| change.action.is_change() || change.bookkeeping);
-    touched.map(|change| change.address.domain().to_owned()).collect::<BTreeSet<_>>().into_iter().collect()
+    plan.work()
+        .map(|change| change.address.domain().to_owned())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 /// Carries out a plan under the locks of its domains.
@@ -96,10 +99,7 @@ impl Run<'_> {
 
     /// What changes in the state alone: identities, moves, adoptions, forgotten and renamed records.
     fn keep_books(&mut self) {
-        for change in &self.input.plan.changes {
-            if !change.action.is_change() && !change.bookkeeping {
-                continue;
-            }
+        for change in self.input.plan.work() {
             let domain = change.address.domain().to_owned();
             let Some(draft) = self.drafts.get_mut(&domain) else { continue };
             let identity = self.input.identities.get(&change.system);
@@ -270,7 +270,7 @@ fn end_of(outcome: &Outcome) -> End {
 }
 
 /// The state's side of a change.
-fn book(draft: &mut Shard, change: &ResourceChange, types: &Types) -> Result<(), ShardError> {
+pub(crate) fn book(draft: &mut Shard, change: &ResourceChange, types: &Types) -> Result<(), ShardError> {
     if let Some(from) = &change.moved_from {
         draft.rename(from, &change.address)?;
     }

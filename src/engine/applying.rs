@@ -1,15 +1,14 @@
 //! Applying: recovery first, then the locks, then the plan's own graph.
 
 use super::apply::{self, ApplyInput, ApplyReport};
-use super::plan_file::PlanFile;
-use super::planning::{PlanRequest, Planned, unsettled};
+use super::planning::{Planned, unsettled};
 use super::prior::versions;
 use super::recover::{self, Settled};
 use super::session::Session;
-use datamesh_core::plan::{Action, Plan, Reading, ShardVersion, Snapshot, SnapshotEntry};
-use datamesh_provider::{Attributes, Diagnostics, Event, SystemName};
+use datamesh_core::plan::{Action, ShardVersion};
+use datamesh_provider::{Diagnostics, Event, SystemName};
 use datamesh_state::{LockInfo, LockRequest, Locked, StateError};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -26,8 +25,12 @@ pub struct Applied {
 pub enum ApplyError {
     #[error(transparent)]
     State(#[from] StateError),
+    /// What it relies on is not as it was.
     #[error("the plan is stale: {0}")]
     Stale(String),
+    /// Another run wrote these shards between the plan and its lock: planning again may do.
+    #[error("the plan is stale: the state of {0} was written since it was made")]
+    Overtaken(String),
 }
 
 impl Session {
@@ -76,11 +79,12 @@ impl Session {
         let domains = apply::domains(&planned.plan);
         let run = self.run_id();
         if domains.is_empty() {
-            return Ok(Applied { report: ApplyReport::default(), run });
+            let report = self.marked(planned, &run, ApplyReport::default()).await;
+            return Ok(Applied { report, run });
         }
         self.cx().events.event(Event::Phase { name: "apply" });
         let mut locked = self.lock(&domains, "apply", wait).await?;
-        if let Err(stale) = self.unchanged(&planned.plan, &locked).await {
+        if let Err(stale) = self.unchanged(planned, &locked).await {
             locked.release().await?;
             return Err(stale);
         }
@@ -96,18 +100,20 @@ impl Session {
         if let Err(error) = locked.release().await {
             report.state_errors.push(error);
         }
+        let report = self.marked(planned, &run, report).await;
         Ok(Applied { report, run })
     }
 
     /// The state must still be what the plan was made from: the locked shards, and every other one where something
     /// goes away or is taken over, since a new record there may depend on it or own it.
-    async fn unchanged(&self, plan: &Plan, locked: &Locked) -> Result<(), ApplyError> {
+    async fn unchanged(&self, planned: &Planned, locked: &Locked) -> Result<(), ApplyError> {
         let far = |change: &datamesh_core::plan::ResourceChange| {
             matches!(change.action, Action::Delete | Action::Adopt | Action::Forget)
         };
-        let mut now: BTreeMap<String, ShardVersion> = match plan.changes.iter().any(far) {
+        let then = &planned.versions;
+        let mut now: BTreeMap<String, ShardVersion> = match planned.plan.changes.iter().any(far) {
             true => versions(self.shards().await?.values()),
-            false => plan.shards.clone(),
+            false => then.clone(),
         };
         for (domain, shard) in locked.shards() {
             match locked.found_serial(domain) {
@@ -120,40 +126,13 @@ impl Session {
                 }
             }
         }
-        if now == plan.shards {
+        if now == *then {
             return Ok(());
         }
-        let moved = |domain: &&String| now.get(*domain) != plan.shards.get(*domain);
-        let domains: BTreeSet<&String> = now.keys().chain(plan.shards.keys()).filter(moved).collect();
+        let moved = |domain: &&String| now.get(*domain) != then.get(*domain);
+        let domains: BTreeSet<&String> = now.keys().chain(then.keys()).filter(moved).collect();
         let names: Vec<&str> = domains.into_iter().map(String::as_str).collect();
-        Err(ApplyError::Stale(format!("the state of {} was written since it was made", names.join(", "))))
-    }
-
-    /// Plans anew from a saved plan's own snapshot and options, and compares: what is carried out is never what a
-    /// file says, but what this program decides.
-    pub async fn verify(&self, file: &PlanFile) -> Result<Planned, ApplyError> {
-        let stale = |why: &str| Err(ApplyError::Stale(why.to_owned()));
-        if file.plan.environment != self.environment.name {
-            return stale("it was made for another environment");
-        }
-        if file.plan.inputs_digest != self.inputs_digest {
-            return stale("the manifests are not the ones it was made from");
-        }
-        let recorded =
-            PlanRequest { asked: file.asked.clone(), snapshot: Some(file.snapshot.clone()), check: false };
-        let again = self.plan(&recorded).await?;
-        if again.plan.shards != file.plan.shards {
-            return stale("the state was written since it was made");
-        }
-        if again.plan != file.plan {
-            return stale("planning again from its snapshot gives another plan");
-        }
-        let fresh =
-            self.plan(&PlanRequest { asked: file.asked.clone(), snapshot: None, check: false }).await?;
-        if let Some(moved) = moved_under(&file.plan, &file.snapshot, &fresh.snapshot) {
-            return stale(&format!("{moved} is not as it was when it was made"));
-        }
-        Ok(Planned { plan: file.plan.clone(), snapshot: file.snapshot.clone(), ..fresh })
+        Err(ApplyError::Overtaken(names.join(", ")))
     }
 
     async fn lock(&self, domains: &[String], operation: &str, wait: Duration) -> Result<Locked, StateError> {
@@ -175,7 +154,7 @@ impl Session {
     }
 
     /// `20261122T165813Z-4f1c9a2b`: sorts by time, and does not repeat.
-    fn run_id(&self) -> String {
+    pub(crate) fn run_id(&self) -> String {
         let mut bytes = [0; 4];
         self.cx().entropy.fill(&mut bytes);
         let time = self.cx().clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
@@ -185,29 +164,4 @@ impl Session {
             text
         })
     }
-}
-
-/// The first changed object that is live another than the plan saw it, as far as it is managed.
-fn moved_under(plan: &Plan, then: &Snapshot, now: &Snapshot) -> Option<String> {
-    let index = |snapshot: &Snapshot| -> HashMap<_, Reading> {
-        let entry = |e: &SnapshotEntry| ((e.system.clone(), e.ty.clone(), e.id.clone()), e.reading.clone());
-        snapshot.objects.iter().map(entry).collect()
-    };
-    let (mut then, mut now) = (index(then), index(now));
-    let gist = |reading: Option<Reading>| -> Option<Option<(Option<String>, Attributes)>> {
-        match reading? {
-            Reading::Absent => Some(None),
-            Reading::Present(object) => Some(Some((object.incarnation, object.attributes))),
-            Reading::Unreadable(_) => None,
-        }
-    };
-    plan.changes
-        .iter()
-        .filter(|change| change.action.is_change())
-        .find(|change| {
-            let key = (change.system.clone(), change.ty.clone(), change.id.clone());
-            let (then, now) = (gist(then.remove(&key)), gist(now.remove(&key)));
-            then.is_none() || then != now
-        })
-        .map(|change| change.address.to_string())
 }

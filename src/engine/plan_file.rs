@@ -1,14 +1,21 @@
-//! Plan files: a plan with the snapshot it was made from. Untrusted input when read back.
+//! Plan files: a plan with the snapshot and the records it was made from. Untrusted input when read back.
+//!
+//! The checksum in front finds damage and careless edits. Whoever recomputes it gains nothing: what is carried out is
+//! decided anew (`saved`), and a file can only narrow that.
 
 use datamesh_core::plan::{Plan, Snapshot};
+use datamesh_provider::{Address, canonical_json, digest};
+use datamesh_state::Record;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// The version of the format this program writes and reads.
-pub const PLAN_FORMAT: u32 = 1;
+pub const PLAN_FORMAT: u32 = 2;
 
 /// No plan file may be larger, in bytes.
 const MAX_BYTES: u64 = 256 << 20;
@@ -22,6 +29,8 @@ pub struct PlanFile {
     /// What was asked: the same options are used when the plan is computed again.
     pub asked: Asked,
     pub plan: Plan,
+    /// The records of what the plan relies on.
+    pub records: BTreeMap<Address, Record>,
     pub snapshot: Snapshot,
 }
 
@@ -46,7 +55,46 @@ pub enum PlanFileError {
     Format { path: String, found: u64 },
 }
 
+/// Canonical keys are sorted, and none of ours stands before this one.
+const HEAD: &str = "{\"_checksum\":\"";
+
 impl PlanFile {
+    /// The text of the file. The checksum is the digest of the same document without it.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let body = canonical_json(&serde_json::to_value(self)?);
+        Ok(format!("{HEAD}{}\",{}\n", digest(body.as_bytes()), &body[1..]).into_bytes())
+    }
+
+    /// Reads such a text. `place` is where it was found, for the errors.
+    pub fn decode(place: &str, bytes: &[u8]) -> Result<Self, PlanFileError> {
+        let malformed = |why: String| PlanFileError::Malformed { path: place.to_owned(), why };
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(malformed(format!("it has more than {MAX_BYTES} bytes, more than any plan")));
+        }
+        let text =
+            std::str::from_utf8(bytes).map_err(|error| malformed(format!("it is not UTF-8: {error}")))?;
+        let mut value: Value = serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
+        // Before anything else: a newer format may look like anything.
+        match value.get("format").and_then(Value::as_u64) {
+            Some(found) if found == u64::from(PLAN_FORMAT) => {}
+            Some(found) => return Err(PlanFileError::Format { path: place.to_owned(), found }),
+            None => return Err(malformed("it does not say which format it has".to_owned())),
+        }
+        let tail = text.strip_prefix(HEAD).and_then(|rest| rest.strip_suffix('\n'));
+        let (said, rest) = tail
+            .and_then(|tail| tail.split_once("\","))
+            .ok_or_else(|| malformed("its checksum is missing".to_owned()))?;
+        if said != digest(format!("{{{rest}").as_bytes()) {
+            return Err(malformed(
+                "its checksum is not that of its content: it was changed or damaged".into(),
+            ));
+        }
+        if let Some(map) = value.as_object_mut() {
+            map.remove("_checksum");
+        }
+        serde_json::from_value(value).map_err(|error| malformed(error.to_string()))
+    }
+
     /// Writes the file, readable by its owner only: a plan shows what is live.
     pub fn write(&self, path: &Path) -> Result<(), PlanFileError> {
         let fails = |source| PlanFileError::Io { path: path.display().to_string(), source };
@@ -54,7 +102,7 @@ impl PlanFile {
             path: path.display().to_string(),
             why: why.to_string(),
         };
-        let text = serde_json::to_vec(self).map_err(malformed)?;
+        let text = self.encode().map_err(malformed)?;
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create(true)
@@ -68,19 +116,9 @@ impl PlanFile {
     pub fn read(path: &Path) -> Result<Self, PlanFileError> {
         let shown = || path.display().to_string();
         let fails = |source| PlanFileError::Io { path: shown(), source };
-        let malformed = |why: String| PlanFileError::Malformed { path: shown(), why };
-        let size = fs::metadata(path).map_err(fails)?.len();
-        if size > MAX_BYTES {
-            return Err(malformed(format!("it has {size} bytes, more than any plan")));
-        }
-        let text = fs::read(path).map_err(fails)?;
-        let head: serde_json::Value =
-            serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
-        match head.get("format").and_then(serde_json::Value::as_u64) {
-            Some(found) if found == u64::from(PLAN_FORMAT) => {}
-            Some(found) => return Err(PlanFileError::Format { path: shown(), found }),
-            None => return Err(malformed("it does not say which format it has".to_owned())),
-        }
-        serde_json::from_value(head).map_err(|error| malformed(error.to_string()))
+        let mut text = Vec::new();
+        let file = fs::File::open(path).map_err(fails)?;
+        file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(fails)?;
+        Self::decode(&shown(), &text)
     }
 }

@@ -1,6 +1,6 @@
 //! Planning: state and systems are read without a lock, and the core decides.
 
-use super::plan_file::Asked;
+use super::plan_file::{Asked, PLAN_FORMAT, PlanFile};
 use super::recover::{self, Settled};
 use super::session::Session;
 use super::systems::Systems;
@@ -10,10 +10,11 @@ use datamesh_core::graph::recorded::Recorded;
 use datamesh_core::graph::resolve::resolve;
 use datamesh_core::graph::selector::AddressGlob;
 use datamesh_core::plan::{
-    self, DriftReport, Mode, Pending, Plan, PlanInput, PlanOptions, Prior, Scope, Snapshot, read_set,
+    self, DriftReport, Mode, Pending, Plan, PlanInput, PlanOptions, Prior, Scope, ShardVersion, Snapshot,
+    read_set,
 };
 use datamesh_provider::{Address, Diagnostic, Diagnostics, Event, SystemName};
-use datamesh_state::{Recovery, Shard, StateError};
+use datamesh_state::{Record, Recovery, Shard, StateError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan is asked for.
@@ -34,10 +35,33 @@ pub struct Planned {
     pub snapshot: Snapshot,
     pub desired: DesiredGraph,
     pub asked: Asked,
+    /// The records of what the plan relies on.
+    pub records: BTreeMap<Address, Record>,
+    /// What the state was when it was read.
+    pub(crate) versions: BTreeMap<String, ShardVersion>,
+    /// The id of the saved plan that this is what is left of.
+    pub(crate) saved: Option<String>,
     pub(crate) systems: Systems,
 }
 
 impl Planned {
+    /// The plan as it is saved.
+    pub fn file(&self) -> PlanFile {
+        PlanFile {
+            format: PLAN_FORMAT,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            asked: self.asked.clone(),
+            plan: self.plan.clone(),
+            records: self.records.clone(),
+            snapshot: self.snapshot.clone(),
+        }
+    }
+
+    /// The saved plan that this is what is left of.
+    pub fn of_saved(&self) -> Option<&str> {
+        self.saved.as_deref()
+    }
+
     /// Identity of each system, as it was read.
     pub(crate) fn identities(&self) -> BTreeMap<SystemName, String> {
         self.snapshot.systems.iter().map(|s| (s.system.clone(), s.facts.identity.clone())).collect()
@@ -46,6 +70,9 @@ impl Planned {
 
 /// Everything a plan or a drift report is made from.
 struct Prepared {
+    shards: BTreeMap<String, Shard>,
+    /// Before anything was judged in memory.
+    versions: BTreeMap<String, ShardVersion>,
     desired: DesiredGraph,
     prior: Prior,
     options: PlanOptions,
@@ -73,8 +100,10 @@ impl Session {
         diagnostics.extend(prepared.diagnostics);
         diagnostics.extend(found);
         diagnostics.sort();
-        let Prepared { desired, snapshot, systems, .. } = prepared;
-        Ok(Planned { plan, diagnostics, snapshot, desired, asked: request.asked.clone(), systems })
+        let Prepared { shards, versions, desired, snapshot, systems, .. } = prepared;
+        let records = records_of(&plan, &shards);
+        let (asked, saved) = (request.asked.clone(), None);
+        Ok(Planned { plan, diagnostics, snapshot, desired, asked, records, versions, saved, systems })
     }
 
     /// Compares what was applied with what is live. Plans nothing.
@@ -102,19 +131,15 @@ impl Session {
             options: &prepared.options,
             environment: &self.environment.name,
             inputs_digest: &self.inputs_digest,
+            again: None,
         }
     }
 
     async fn prepare(&self, request: &PlanRequest) -> Result<Prepared, StateError> {
         let mut diagnostics = Diagnostics::default();
         let mut shards = self.shards().await?;
-        self.cx().events.event(Event::Phase { name: "resolve" });
-        let mut recorded = Recorded::default();
-        for (address, record) in shards.values().flat_map(|shard| &shard.resources) {
-            recorded.insert(address.clone(), record.object.clone(), &record.attributes);
-        }
-        let (mut desired, found) = resolve(&self.load, &self.environment, &recorded);
-        diagnostics.extend(found);
+        let versions = prior::versions(shards.values());
+        let mut desired = self.resolved(&shards, &mut diagnostics);
         self.recorded_but_unread(&shards, &mut diagnostics);
 
         self.cx().events.event(Event::Phase { name: "refresh" });
@@ -144,7 +169,23 @@ impl Session {
             Some(snapshot) => snapshot.clone(),
             None => refresh::refresh(&systems, &read_set(&desired, &prior, &options), self.cx()).await,
         };
-        Ok(Prepared { desired, prior, options, snapshot, systems, diagnostics })
+        Ok(Prepared { shards, versions, desired, prior, options, snapshot, systems, diagnostics })
+    }
+
+    /// What the manifests declare, under the names that are recorded.
+    pub(crate) fn resolved(
+        &self,
+        shards: &BTreeMap<String, Shard>,
+        diagnostics: &mut Diagnostics,
+    ) -> DesiredGraph {
+        self.cx().events.event(Event::Phase { name: "resolve" });
+        let mut recorded = Recorded::default();
+        for (address, record) in shards.values().flat_map(|shard| &shard.resources) {
+            recorded.insert(address.clone(), record.object.clone(), &record.attributes);
+        }
+        let (desired, found) = resolve(&self.load, &self.environment, &recorded);
+        diagnostics.extend(found);
+        desired
     }
 
     pub(crate) async fn shards(&self) -> Result<BTreeMap<String, Shard>, StateError> {
@@ -206,7 +247,7 @@ impl Session {
     }
 
     /// Flags become sets of addresses; a selector that matches nothing is an error.
-    fn options_of(
+    pub(crate) fn options_of(
         &self,
         asked: &Asked,
         desired: &DesiredGraph,
@@ -227,12 +268,23 @@ impl Session {
         PlanOptions {
             mode: if asked.destroy { Mode::Destroy } else { Mode::Converge },
             scope: Scope { only },
+            consider: None,
             adopt,
             allow_destroy,
             on_remove: Some(self.environment.on_remove),
             protected: self.environment.protected,
         }
     }
+}
+
+/// The records of what a plan relies on, also under the address one is moved from.
+fn records_of(plan: &Plan, shards: &BTreeMap<String, Shard>) -> BTreeMap<Address, Record> {
+    let moved = plan.work().filter_map(|change| change.moved_from.as_ref());
+    let record = |address: &Address| {
+        let record = shards.get(address.domain())?.resources.get(address)?;
+        Some((address.clone(), record.clone()))
+    };
+    plan.pins.keys().chain(moved).filter_map(record).collect()
 }
 
 /// Nothing is planned for the owners these errors are about.

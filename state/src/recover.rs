@@ -113,7 +113,9 @@ impl Shard {
         };
         match verdict {
             Recovery::Conflict { .. } => return Ok(()),
-            Recovery::NotCreated | Recovery::NotDeleted => {}
+            Recovery::NotCreated => {}
+            // An early step of it may be done.
+            Recovery::NotDeleted => self.touch(id, &intent.address),
             // The record stays: the plan sees that its object is gone, or another, and says so.
             Recovery::DeletedOutside => {}
             Recovery::ReplacedOutside(_) if intent.action == OpAction::Update => {}
@@ -123,6 +125,8 @@ impl Shard {
                     record.attributes = prior.clone();
                     record.computed = live.computed.clone();
                     record.generation += 1;
+                    // Done or not, what is recorded now is what this operation left.
+                    record.last_op = Some(id.clone());
                 }
             }
             Recovery::Deleted | Recovery::ReplacedOutside(_) => {

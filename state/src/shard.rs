@@ -188,7 +188,7 @@ impl Shard {
     }
 
     /// The record was worked on; what was applied stays the prior.
-    fn touch(&mut self, id: &OperationId, address: &Address) {
+    pub(crate) fn touch(&mut self, id: &OperationId, address: &Address) {
         if let Some(record) = self.resources.get_mut(address) {
             record.generation += 1;
             record.last_op = Some(id.clone());

@@ -13,5 +13,6 @@ mod load;
 mod manifests;
 mod races;
 mod safety;
+mod saved;
 mod tidy;
 mod world;

@@ -441,7 +441,7 @@ impl<'a, 'l> Builder<'a, 'l> {
         let mut keys = Vec::with_capacity(edges.len() / 2);
         for (key, _) in Pairs(self.tree.slice(edges)).iter() {
             match self.tree.view(key) {
-                View::Scalar { text, plain: true } if text == "<<" => wrong.push((key, BadKey::Merge)),
+                View::Scalar { text: "<<", plain: true } => wrong.push((key, BadKey::Merge)),
                 View::Scalar { text, plain: true } if matches!(Resolved::of(text, true), Resolved::Null) => {
                     wrong.push((key, BadKey::Empty));
                 }

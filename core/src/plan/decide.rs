@@ -222,7 +222,7 @@ fn update(
 }
 
 /// All that one of two sides names: maps by key, lists of named entries by name, anything else as the first has it.
-fn either(first: &Attributes, second: &Attributes) -> Attributes {
+pub(crate) fn either(first: &Attributes, second: &Attributes) -> Attributes {
     let mut both = first.clone();
     for (key, theirs) in second {
         match both.get_mut(key) {

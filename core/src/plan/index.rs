@@ -89,6 +89,11 @@ impl<'a> Index<'a> {
         self.facts.get(system).copied()
     }
 
+    /// What was read of a physical object; `None`: it was not.
+    pub(crate) fn reading(&self, key: PhysicalKey<'_>) -> Option<&'a Reading> {
+        self.readings.get(&key).copied()
+    }
+
     /// The address in the state that owns a physical object.
     pub(crate) fn owner(&self, key: PhysicalKey<'_>) -> Option<&'a Address> {
         self.owners.get(&key).copied()

@@ -7,23 +7,30 @@ mod decide;
 mod held;
 mod index;
 mod order;
+mod pins;
 mod read_set;
 mod removal;
+mod resume;
+#[cfg(test)]
+mod resume_tests;
 #[cfg(test)]
 mod tests;
 pub mod types;
 mod verdict;
 
 pub use order::{GROUP_LIMIT, plan_id};
+pub use pins::pins_of;
 pub use read_set::read_set;
+pub use resume::{continues, is_the_same};
 pub use types::*;
 pub use verdict::{DriftEntry, DriftReport, Verdict, drift_report};
 
 use crate::graph::DesiredGraph;
-use datamesh_provider::{Address, Diagnostic, Diagnostics, SystemName};
+use datamesh_provider::{Address, Diagnostic, Diagnostics, SystemName, digest_json};
 use decide::Decision;
 use index::{Index, PriorSide, Sides};
 use removal::Survivors;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything a plan is made from.
@@ -36,6 +43,17 @@ pub struct PlanInput<'a> {
     pub options: &'a PlanOptions,
     pub environment: &'a str,
     pub inputs_digest: &'a str,
+    /// The plan that is planned again.
+    pub again: Option<Again<'a>>,
+}
+
+/// What a plan made again takes over from the saved one.
+#[derive(Clone, Copy, Debug)]
+pub enum Again<'a> {
+    /// It shall be the same plan: made from the same basis.
+    Repeat { basis: &'a str },
+    /// It does what is left of it, under the same id.
+    Resume { id: &'a str, basis: &'a str },
 }
 
 type PriorMap<'a> = BTreeMap<&'a Address, (&'a PriorResource, Option<&'a Address>)>;
@@ -47,7 +65,14 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
     let index = Index::new(input.types, input.desired, input.prior, input.live);
     let mut diagnostics = Diagnostics::default();
     let priors = index::prior_of(&index, &mut diagnostics);
-    let mut run = Run { input, index: &index, priors: &priors, decisions: BTreeMap::new(), diagnostics };
+    let mut run = Run {
+        input,
+        index: &index,
+        priors: &priors,
+        decisions: BTreeMap::new(),
+        being_changed: BTreeMap::new(),
+        diagnostics,
+    };
     run.check_systems();
     run.check_imports();
     run.decide_declared();
@@ -62,6 +87,7 @@ struct Run<'a> {
     index: &'a Index<'a>,
     priors: &'a PriorMap<'a>,
     decisions: BTreeMap<&'a Address, Decision>,
+    being_changed: BTreeMap<Address, String>,
     diagnostics: Diagnostics,
 }
 
@@ -125,7 +151,10 @@ impl<'a> Run<'a> {
 
     /// Whether nothing may be said about a resource now: outside the scope, held back, or in somebody's hands.
     fn is_left_out(&mut self, address: &'a Address) -> bool {
-        if !self.input.options.scope.contains(address)
+        let options = self.input.options;
+        let considered = options.consider.as_ref().is_none_or(|among| among.contains(address));
+        if !considered
+            || !options.scope.contains(address)
             || self.input.desired.held_back.contains_key(&address.owner())
         {
             return true;
@@ -135,6 +164,7 @@ impl<'a> Run<'a> {
         if let Some(holder) = held {
             let detail = format!("{address} is being changed by {holder}; it is left out of this plan.");
             self.diagnostics.push(Diagnostic::warning(codes::BEING_CHANGED, detail));
+            self.being_changed.insert(address.clone(), holder.clone());
         }
         held.is_some()
     }
@@ -278,17 +308,27 @@ impl<'a> Run<'a> {
         self.keep_what_stays_used(&mut changes);
         changes.sort_by(|a, b| a.address.cmp(&b.address));
         drift.sort_by(|a, b| a.address.cmp(&b.address));
+        let lineage = |(domain, shard): (&String, &ShardVersion)| (domain.clone(), shard.lineage.clone());
         let mut plan = Plan {
             environment: self.input.environment.to_owned(),
             id: String::new(),
+            pins: pins::pins(self.index, self.priors, &changes),
             changes,
             drift,
             graph: ExecutionGraph::default(),
             held_back,
-            shards: self.input.prior.shards.clone(),
+            being_changed: self.being_changed,
+            shards: self.input.prior.shards.iter().map(lineage).collect(),
+            basis: match self.input.again {
+                Some(Again::Repeat { basis } | Again::Resume { basis, .. }) => basis.to_owned(),
+                None => digest_json(&json!(self.input.prior.shards)),
+            },
             inputs_digest: self.input.inputs_digest.to_owned(),
         };
-        plan.id = plan_id(&plan);
+        plan.id = match self.input.again {
+            Some(Again::Resume { id, .. }) => id.to_owned(),
+            _ => plan_id(&plan),
+        };
         match order::execution_graph(&plan, self.input) {
             Ok(graph) => plan.graph = graph,
             Err(diagnostic) => self.diagnostics.push(*diagnostic),

@@ -98,6 +98,7 @@ impl World {
             options: &self.options,
             environment: "test",
             inputs_digest: "sha256:0",
+            again: None,
         })
     }
 

@@ -58,8 +58,7 @@ pub struct PriorResource {
 }
 
 /// Lineage and serial of one shard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ShardVersion {
     pub lineage: String,
     pub serial: u64,
@@ -235,19 +234,50 @@ pub struct ExecutionGraph {
     pub groups: Vec<Vec<usize>>,
 }
 
+/// What a plan saw live of one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    Absent,
+    /// A digest of its managed attributes and its mark: what others write into it changes nothing here.
+    Present(String),
+    /// Not read, or not readable.
+    Unread,
+}
+
+/// What a plan relies on of one resource: of each that it changes, and of what those depend on directly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// `gen` of its record; `None` where there was none.
+    #[serde(rename = "gen")]
+    pub generation: Option<u64>,
+    /// The incarnation that was live.
+    pub incarnation: Option<String>,
+    pub seen: Seen,
+}
+
 /// The whole plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     pub environment: String,
-    /// Digest of everything below and of the inputs: equal plans have equal ids.
+    /// Digest of what it does, of what it relies on and of the inputs: equal plans have equal ids.
     pub id: String,
     pub changes: Vec<ResourceChange>,
     pub drift: Vec<Drift>,
     pub graph: ExecutionGraph,
     /// Owners nothing is planned for, with the reason.
     pub held_back: BTreeMap<String, String>,
-    pub shards: BTreeMap<String, ShardVersion>,
+    /// What another run is changing right now, and who: left out.
+    pub being_changed: BTreeMap<Address, String>,
+    /// What it relies on.
+    pub pins: BTreeMap<Address, Pin>,
+    /// The lineage of each shard, by domain.
+    pub shards: BTreeMap<String, String>,
+    /// A digest of the state it was made from, down to the serials. Nothing is compared with it: it makes the same
+    /// change at another time another plan.
+    pub basis: String,
     pub inputs_digest: String,
 }
 
@@ -292,7 +322,12 @@ impl Plan {
 
     /// Whether an apply has anything to write, the state alone included.
     pub fn has_work(&self) -> bool {
-        self.changes.iter().any(|change| change.action.is_change() || change.bookkeeping)
+        self.work().next().is_some()
+    }
+
+    /// What an apply does something about, the state alone included.
+    pub fn work(&self) -> impl Iterator<Item = &ResourceChange> {
+        self.changes.iter().filter(|change| change.action.is_change() || change.bookkeeping)
     }
 
     pub fn change(&self, address: &Address) -> Option<&ResourceChange> {
@@ -332,6 +367,9 @@ pub enum Mode {
 pub struct PlanOptions {
     pub mode: Mode,
     pub scope: Scope,
+    /// Decide about these alone, with everything else in view; `None`: about all. Unlike a narrower scope it takes
+    /// nothing away from what may be concluded.
+    pub consider: Option<BTreeSet<Address>>,
     /// Addresses that may be adopted although that changes them.
     pub adopt: BTreeSet<Address>,
     /// Addresses that may be destroyed although something still uses them, or the environment is protected.

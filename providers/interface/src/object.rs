@@ -38,6 +38,7 @@ pub struct Object {
 
 /// What a system answered about one object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LiveObject {
     pub id: ObjectId,
     /// What tells this object from a later one of the same name: topic id, table uuid. `None` where the system

@@ -41,14 +41,14 @@ pub async fn run(args: &ApplyArgs, run: &Invocation) -> Exit {
         return exit;
     }
     let question = Question { saved: args.file.is_some(), strict: args.planning.strict, destroy: false };
-    // Who approves whatever the plan is may as well be given a newer one.
-    let again = if args.file.is_none() && args.writing.auto_approve.is_some() { PLANS_AGAIN } else { 0 };
+    // Who approves whatever the plan is may as well be given a newer one; a saved plan is what it is.
+    let again = if args.file.is_some() || args.writing.auto_approve.is_some() { PLANS_AGAIN } else { 0 };
     let mut exit = once(run, &opened, args, question).await;
     for _ in 0..again {
         if !matches!(exit, Err(Ended::Overtaken(_))) {
             break;
         }
-        run.ui.err("Another run was faster. Planning again.\n");
+        run.ui.err("Another run was faster. Looking again.\n");
         exit = match settle(run, &opened, &args.writing).await {
             Some(exit) => Err(Ended::With(exit)),
             None => once(run, &opened, args, question).await,
@@ -63,7 +63,8 @@ pub async fn run(args: &ApplyArgs, run: &Invocation) -> Exit {
     }
 }
 
-/// How often an approved apply plans again because another run wrote the state between its plan and its lock.
+/// How often an approved apply plans again, or a saved plan is held against the state again, because another run
+/// wrote the state between its plan and its lock.
 const PLANS_AGAIN: usize = 10;
 
 /// Why an apply did not begin.
@@ -129,6 +130,11 @@ async fn verified(run: &Invocation, opened: &Opened, file: &std::path::Path) -> 
         run.ui.fail(diagnostic.help("Make one with `datamesh plan --out FILE`."))
     })?;
     let planned = opened.session.verify(&file).await.map_err(|error| fail_apply(run, opened, &error))?;
+    let (all, left) = (file.plan.graph.operations.len(), planned.plan.graph.operations.len());
+    if left < all {
+        opened.progress.finish();
+        run.ui.err(&format!("An earlier run of this plan did {} of its {all} operations.\n", all - left));
+    }
     plan::show(run, opened, &planned, plan_human::Options::default());
     Ok(planned)
 }
@@ -167,7 +173,8 @@ async fn attempt(
         run.ui.err("Nothing is done: there are errors, and --strict was said.\n");
         return Ok(planning);
     }
-    if !planned.plan.has_work() {
+    // A saved plan that has nothing left may still lack its mark.
+    if !planned.plan.has_work() && planned.of_saved().is_none() {
         return Ok(planning);
     }
     if let Err(diagnostic) = approve(run, opened, planned, writing, question) {
@@ -180,7 +187,7 @@ async fn attempt(
             run.ui.out(&if run.ui.json { applied::events(&done) } else { applied::report(&done) });
             Ok(planning.and(exit_of(&done)))
         }
-        Err(stale @ ApplyError::Stale(_)) => Err(stale),
+        Err(overtaken @ ApplyError::Overtaken(_)) => Err(overtaken),
         Err(error) => Ok(planning.and(fail_apply(run, opened, &error))),
     }
 }
@@ -245,7 +252,7 @@ fn fail_apply(run: &Invocation, opened: &Opened, error: &ApplyError) -> Exit {
     opened.progress.finish();
     match error {
         ApplyError::State(error) => open::fail_state(run, error),
-        ApplyError::Stale(_) => {
+        ApplyError::Stale(_) | ApplyError::Overtaken(_) => {
             let diagnostic = Diagnostic::error(codes::STALE, format!("{error}. Nothing was done."));
             run.ui.fail(diagnostic.help("Plan again, and look at it again."));
             Exit::StalePlan

@@ -42,28 +42,49 @@ pub(super) fn open(run: &Invocation, wanted: &Wanted) -> Result<Opened, Exit> {
     open_at(run, wanted, root)
 }
 
-/// As [`open`], in a given mesh.
-pub(super) fn open_at(run: &Invocation, wanted: &Wanted, root: PathBuf) -> Result<Opened, Exit> {
-    let progress = Arc::new(run.ui.progress(Sources::default(), wanted.quiet));
-    let timing = Arc::new(Timing::new(Arc::clone(&progress) as Arc<dyn EventSink>));
-    let context = Context {
+/// A session nobody is told of, for a look at the state; `None` where there is no such environment.
+pub(super) fn unseen(run: &Invocation, root: PathBuf, environment: Option<String>) -> Option<Session> {
+    let events = Arc::new(run.ui.progress(Sources::default(), true));
+    let context = context(&root, events);
+    Session::open(options(run, root, environment, context, None)).ok()
+}
+
+fn context(root: &Path, events: Arc<dyn EventSink>) -> Context {
+    Context {
         clock: Arc::new(SystemClock::new()),
         entropy: Arc::new(OsEntropy),
         cancel: Cancel::default(),
         lease: Arc::new(OpenGate),
-        secrets: Arc::new(Secrets::new(&root)),
-        events: Arc::clone(&timing) as Arc<dyn EventSink>,
+        secrets: Arc::new(Secrets::new(root)),
+        events,
         budget: CallBudget::default(),
-    };
-    let options = SessionOptions {
+    }
+}
+
+fn options(
+    run: &Invocation,
+    root: PathBuf,
+    environment: Option<String>,
+    context: Context,
+    parallelism: Option<u16>,
+) -> SessionOptions {
+    SessionOptions {
         root,
-        environment: run.global.environment.clone(),
+        environment,
         providers: run.providers,
-        context: context.clone(),
-        parallelism: wanted.parallelism,
+        context,
+        parallelism,
         who: who(),
         host: host(),
-    };
+    }
+}
+
+/// As [`open`], in a given mesh.
+pub(super) fn open_at(run: &Invocation, wanted: &Wanted, root: PathBuf) -> Result<Opened, Exit> {
+    let progress = Arc::new(run.ui.progress(Sources::default(), wanted.quiet));
+    let timing = Arc::new(Timing::new(Arc::clone(&progress) as Arc<dyn EventSink>));
+    let context = context(&root, Arc::clone(&timing) as Arc<dyn EventSink>);
+    let options = options(run, root, run.global.environment.clone(), context.clone(), wanted.parallelism);
     match Session::open(options) {
         Ok(session) => Ok(Opened { session, context, progress, timing }),
         Err(error) => {

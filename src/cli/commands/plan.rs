@@ -7,7 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::files;
 use crate::cli::invocation::{Invocation, shown};
 use crate::cli::render::{explain, human, json, plan_human};
-use crate::engine::{PLAN_FORMAT, PlanFile, PlanRequest, Planned};
+use crate::engine::{PlanRequest, Planned};
 use clap::Args;
 use datamesh_core::plan::Snapshot;
 use datamesh_provider::Diagnostic;
@@ -116,13 +116,7 @@ fn write_files(args: &PlanArgs, run: &Invocation, planned: &Planned, exit: Exit)
         run.ui.err("No plan file is written: there are errors, and --strict was said.\n");
         return worst;
     }
-    let file = PlanFile {
-        format: PLAN_FORMAT,
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        asked: planned.asked.clone(),
-        plan: planned.plan.clone(),
-        snapshot: planned.snapshot.clone(),
-    };
+    let file = planned.file();
     match file.write(&run.cwd.join(path)) {
         Ok(()) if run.ui.json => worst,
         Ok(()) => {

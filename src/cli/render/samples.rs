@@ -57,7 +57,10 @@ pub(crate) fn plan(mut changes: Vec<ResourceChange>) -> Plan {
         drift: Vec::new(),
         graph: ExecutionGraph::default(),
         held_back: BTreeMap::new(),
+        being_changed: BTreeMap::new(),
+        pins: BTreeMap::new(),
         shards: BTreeMap::new(),
+        basis: "sha256:0".into(),
         inputs_digest: "sha256:abcd".into(),
     }
 }
