@@ -78,9 +78,13 @@ pub(crate) fn product(draft: &mut Draft<'_>) {
     if !draft.world.has_catalog() {
         return;
     }
-    let (attributes, spans) = attributes(draft, levels, deprecated);
     let span = draft.product.span;
     let Some(address) = draft.address("catalog_product", "self", span) else { return };
+    if draft.world.judging {
+        // All that an entry says was judged where it comes from, and what it must have it is given below.
+        return;
+    }
+    let (attributes, spans) = attributes(draft, levels, deprecated);
     let mut depends_on: BTreeSet<Address> =
         draft.resources.iter().map(|resource| resource.object.address.clone()).collect();
     depends_on.extend(domain_address(&draft.product.domain_name));

@@ -24,6 +24,8 @@ pub(crate) struct World<'a> {
     pub(crate) limits: &'a Limits,
     /// The default name of topics, with placeholders.
     pub(crate) template: String,
+    /// Only findings are wanted: what cannot give any is not put together.
+    pub(crate) judging: bool,
 }
 
 impl World<'_> {

@@ -55,6 +55,8 @@ fn run(
         products,
         limits: &load.limits,
         template: template::of_policies(load, &mut found),
+        // The graph itself is compared with removals alone.
+        judging: validate.is_some() && decisions.removals.is_empty(),
     };
     dormant::documents(load, &mut found);
     if !world.has_catalog() && !world.products.all.is_empty() {
@@ -79,8 +81,7 @@ fn run(
     for draft in &mut drafts {
         found.extend(std::mem::take(&mut draft.found).scoped(&draft.product.owner));
     }
-    if validate.is_some() && decisions.removals.is_empty() {
-        // The graph itself would only be compared with removals.
+    if world.judging {
         found.sort();
         return (DesiredGraph::default(), found);
     }
