@@ -14,3 +14,4 @@ pub const NAME: Code = Code::new("DM0409", "a name cannot be used in the state")
 pub const CANCELLED: Code = Code::new("DM0410", "the wait for the lock was interrupted");
 pub const NOT_LOCKED: Code = Code::new("DM0411", "no lock has this id");
 pub const LIVING: Code = Code::new("DM0412", "a living process holds the lock");
+pub const UNFIT: Code = Code::new("DM0413", "the storage does not keep conditions");

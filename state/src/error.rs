@@ -33,6 +33,8 @@ pub enum StateError {
     NotLocked { environment: String, id: String, held: Vec<String> },
     #[error("the lock on domain {domain} is held by a process that lives: {by}")]
     Living { domain: String, by: Box<LockInfo> },
+    #[error("{place} cannot hold a state: {why}")]
+    Unfit { place: String, why: String },
     #[error("interrupted while waiting for the lock on domain {domain}")]
     Cancelled { domain: String },
 }
@@ -63,6 +65,7 @@ pub enum StateErrorKind {
     Cancelled,
     NotLocked,
     Living,
+    Unfit,
 }
 
 impl StateError {
@@ -80,6 +83,7 @@ impl StateError {
             Self::Cancelled { .. } => StateErrorKind::Cancelled,
             Self::NotLocked { .. } => StateErrorKind::NotLocked,
             Self::Living { .. } => StateErrorKind::Living,
+            Self::Unfit { .. } => StateErrorKind::Unfit,
         }
     }
 
@@ -97,6 +101,7 @@ impl StateError {
             StateErrorKind::Cancelled => codes::CANCELLED,
             StateErrorKind::NotLocked => codes::NOT_LOCKED,
             StateErrorKind::Living => codes::LIVING,
+            StateErrorKind::Unfit => codes::UNFIT,
         }
     }
 
@@ -120,12 +125,17 @@ impl StateError {
                 "check that this is the right environment and the right storage for this mesh"
             }
             StateErrorKind::Unknown => "run the command again: it looks first at what happened",
-            StateErrorKind::Io => "check that the folder of the state is there, writable, and not full",
+            StateErrorKind::Io => {
+                "check that the storage of the state is there, that it may be written to, and that it is not full"
+            }
             StateErrorKind::Invalid => "nothing was written; this is a bug of datamesh, please report it",
             StateErrorKind::Name => "rename it in the manifest",
             StateErrorKind::Cancelled => "nothing was changed",
             StateErrorKind::NotLocked => "`datamesh lock list` shows what is held, and by whom",
             StateErrorKind::Living => "stop that process: its lock ends with it",
+            StateErrorKind::Unfit => {
+                "two runs at once would lose each other's work there; use a store with conditional writes"
+            }
         }
     }
 }

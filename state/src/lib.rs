@@ -11,12 +11,15 @@
 
 mod blob;
 pub mod codes;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod document;
 mod error;
 mod format;
 mod history;
 mod ident;
 mod lease;
+mod probe;
 mod recover;
 mod shard;
 mod store;
@@ -24,6 +27,8 @@ mod store;
 pub use blob::faulty::{FaultyBlobs, Moment, PutFault};
 pub use blob::local::LocalStore;
 pub use blob::memory::MemoryStore;
+#[cfg(feature = "s3")]
+pub use blob::s3::{S3Keys, S3Settings, S3Store};
 pub use blob::{Attempt, Blob, BlobStore, Broken, Condition, Held, LockInfo, Locks, PutError, Tag};
 pub use document::{Created, DocumentKey, DocumentKind};
 pub use error::{StateError, StateErrorKind};
@@ -31,6 +36,7 @@ pub use format::{
     Becomes, FORMAT, Incoming, Intent, MAX_BYTES, OnRemove, Origin, Record, Shard, Tombstone, decode, encode,
 };
 pub use lease::{Heartbeat, LeaseLocks, LeaseTiming, Spawner};
+pub use probe::probe;
 pub use recover::{Recovery, recover};
 pub use shard::ShardError;
 pub use store::{Found, LockRequest, Locked, Snapshot, StateStore, shard_key};

@@ -3,6 +3,8 @@
 pub(crate) mod faulty;
 pub(crate) mod local;
 pub(crate) mod memory;
+#[cfg(feature = "s3")]
+pub(crate) mod s3;
 
 use crate::StateError;
 use async_trait::async_trait;

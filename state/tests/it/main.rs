@@ -9,4 +9,5 @@ mod lease;
 mod local;
 mod protocol;
 mod shards;
+mod stores;
 mod support;
