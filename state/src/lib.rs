@@ -35,6 +35,8 @@ pub use error::{StateError, StateErrorKind};
 pub use format::{
     Becomes, FORMAT, Incoming, Intent, MAX_BYTES, OnRemove, Origin, Record, Shard, Tombstone, decode, encode,
 };
+#[cfg(feature = "s3")]
+pub use lease::HeartbeatThread;
 pub use lease::{Heartbeat, LeaseLocks, LeaseTiming, Spawner};
 pub use probe::probe;
 pub use recover::{Recovery, recover};

@@ -12,5 +12,6 @@ mod registry;
 mod registry_tls;
 mod sandbox;
 mod seed;
+mod state_s3;
 mod support;
 mod witness;

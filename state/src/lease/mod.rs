@@ -7,9 +7,13 @@
 mod heartbeat;
 mod held;
 mod record;
+#[cfg(feature = "s3")]
+mod thread;
 
 pub use heartbeat::{Heartbeat, Spawner};
 pub use record::LeaseTiming;
+#[cfg(feature = "s3")]
+pub use thread::HeartbeatThread;
 
 use crate::StateError;
 use crate::blob::{Attempt, Blob, BlobStore, Broken, Condition, LockInfo, Locks, PutError, Tag};

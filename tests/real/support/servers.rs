@@ -122,4 +122,14 @@ impl Servers {
     pub(crate) fn s3(&self) -> &str {
         self.endpoint("s3")
     }
+
+    /// The same with what it takes to write: address, bucket, access key, secret key.
+    pub(crate) fn s3_keys(&self) -> (&str, &str, &str, &str) {
+        match &self.status.server("s3").expect("the sandbox has it").access {
+            Access::Keys { access_key, secret_key, bucket } => {
+                (self.endpoint("s3"), bucket, access_key, secret_key.expose())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
