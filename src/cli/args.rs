@@ -1,7 +1,8 @@
 //! What can be typed. What it means is worked out by each command.
 
 use super::commands::{
-    apply, destroy, drift, graph, init, new, plan, quickstart, schema, show, state, validate,
+    apply, destroy, doctor, drift, graph, history, init, lock, new, plan, quickstart, schema, show, state,
+    validate,
 };
 use super::exit;
 use crate::sandbox::cli::SandboxArgs;
@@ -74,6 +75,16 @@ pub enum Command {
     Graph(graph::GraphArgs),
     /// Look at what is recorded
     State(state::StateArgs),
+    /// Who did what, when and why
+    History(history::HistoryArgs),
+    /// Check and export the records of what was done
+    Audit(history::AuditArgs),
+    /// Who holds the locks of the state
+    Lock(lock::LockArgs),
+    /// Take the locks from a run that is gone
+    ForceUnlock(lock::ForceUnlockArgs),
+    /// Whether everything a run needs is there, and does what is relied on
+    Doctor(doctor::DoctorArgs),
     /// JSON Schemas of the manifests, for editors and CI
     Schema(schema::SchemaArgs),
     /// Real servers on this machine, for trying things out

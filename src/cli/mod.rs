@@ -19,7 +19,8 @@ use crate::providers::Providers;
 use args::{Cli, Command};
 use clap::Parser as _;
 use commands::{
-    apply, demo, destroy, drift, graph, init, new, plan, quickstart, sandbox, schema, show, state, validate,
+    apply, demo, destroy, doctor, drift, graph, history, init, lock, new, plan, quickstart, sandbox, schema,
+    show, state, validate,
 };
 use datamesh_provider::Diagnostic;
 use exit::Exit;
@@ -84,6 +85,11 @@ async fn dispatch_waiting(command: &Command, run: &Invocation) -> Exit {
         Command::Drift(args) => drift::run(args, run).await,
         Command::Show(args) => show::run(args, run).await,
         Command::State(args) => state::run(args, run).await,
+        Command::History(args) => history::run(args, run).await,
+        Command::Audit(args) => history::audit(args, run).await,
+        Command::Lock(args) => lock::run(args, run).await,
+        Command::ForceUnlock(args) => lock::force(args, run).await,
+        Command::Doctor(args) => doctor::run(args, run).await,
         Command::Sandbox(args) => sandbox::run(args, run).await,
         _ => Exit::Ok,
     }

@@ -8,7 +8,7 @@ use super::systems::Systems;
 use datamesh_core::plan::{Action, Plan, PlannedOperation, ResourceChange, Types};
 use datamesh_core::schedule::{End, Schedule, Tally};
 use datamesh_provider::{
-    Address, Attributes, Context, Event, LiveObject, OpAction, Operation, Outcome, SystemName,
+    Address, Attributes, Context, Event, LiveObject, OpAction, Operation, OperationId, Outcome, SystemName,
 };
 use datamesh_state::{Intent, Locked, Shard, ShardError, StateError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,11 +34,20 @@ pub struct Failure {
     pub outcome: Outcome,
 }
 
+/// The end of one operation.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    pub outcome: Outcome,
+    pub at: jiff::Timestamp,
+}
+
 /// How an apply went.
 #[derive(Debug, Default)]
 pub struct ApplyReport {
     pub tally: Tally,
     pub failures: Vec<Failure>,
+    /// How each operation that was started ended, and when.
+    pub ended: BTreeMap<OperationId, Ended>,
     /// Live objects that are not what was planned, although their system said the change was done.
     pub mismatches: Vec<Address>,
     /// Shards that could not be written any more.
@@ -200,11 +209,13 @@ impl Run<'_> {
     }
 
     /// Records outcomes in the drafts and tells the schedule.
-    fn end(&mut self, group: &[(usize, Operation)], ran: &BTreeMap<datamesh_provider::OperationId, Ran>) {
+    fn end(&mut self, group: &[(usize, Operation)], ran: &BTreeMap<OperationId, Ran>) {
         for (at, operation) in group {
             let Some(ran) = ran.get(&operation.id) else { continue };
             let outcome = &ran.outcome;
             self.schedule.end(*at, end_of(outcome));
+            let ended = Ended { outcome: outcome.clone(), at: self.cx.clock.now() };
+            self.report.ended.insert(operation.id.clone(), ended);
             if !outcome.is_success() {
                 self.report.failures.push(Failure {
                     address: operation.address.clone(),

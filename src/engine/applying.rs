@@ -59,6 +59,7 @@ impl Session {
         locked: &mut Locked,
         domains: &[String],
     ) -> Result<Vec<Settled>, StateError> {
+        self.last_calls_of_others(locked, domains).await?;
         let mut all = Vec::new();
         for domain in domains {
             let Some(mut shard) = locked.shard(domain).cloned() else { continue };
@@ -71,11 +72,29 @@ impl Session {
             locked.write(shard).await?;
             all.extend(settled);
         }
+        self.record_settled(&self.run_id(), &all).await?;
         Ok(all)
     }
 
+    /// Where a lock was taken from a run that had not given it back, that run's last call may still be under way:
+    /// nothing that is pending is looked at before it has ended.
+    async fn last_calls_of_others(&self, locked: &Locked, domains: &[String]) -> Result<(), StateError> {
+        let Some(left) = locked.taken_over().filter(|left| !left.is_zero()) else { return Ok(()) };
+        let what = format!("the last calls of the run before to end, at most {} s", left.as_secs());
+        self.cx().events.event(Event::Waiting { what, for_how_long: Duration::ZERO });
+        match self.cx().pause(left).await {
+            true => Ok(()),
+            false => Err(StateError::Cancelled { domain: domains.join(", ") }),
+        }
+    }
+
     /// Carries out a plan that was made by this session a moment ago.
-    pub async fn apply(&self, planned: &Planned, wait: Duration) -> Result<Applied, ApplyError> {
+    pub async fn apply(
+        &self,
+        planned: &Planned,
+        wait: Duration,
+        reason: Option<&str>,
+    ) -> Result<Applied, ApplyError> {
         let domains = apply::domains(&planned.plan);
         let run = self.run_id();
         if domains.is_empty() {
@@ -88,6 +107,10 @@ impl Session {
             locked.release().await?;
             return Err(stale);
         }
+        if let Err(error) = self.record_start(planned, &run, reason).await {
+            locked.release().await?;
+            return Err(error.into());
+        }
         let identities = planned.identities();
         let input = ApplyInput {
             plan: &planned.plan,
@@ -96,7 +119,8 @@ impl Session {
             identities: &identities,
             run: &run,
         };
-        let mut report = apply::apply(&input, &mut locked, self.cx()).await;
+        let report = apply::apply(&input, &mut locked, self.cx()).await;
+        let mut report = self.record_end(&planned.plan, &run, report).await;
         if let Err(error) = locked.release().await {
             report.state_errors.push(error);
         }
@@ -140,17 +164,31 @@ impl Session {
             environment: &self.environment.name,
             domains,
             repository: &self.repository,
-            info: LockInfo {
-                id: self.run_id(),
-                who: self.options.who.clone(),
-                host: self.options.host.clone(),
-                process: std::process::id(),
-                operation: operation.to_owned(),
-                since: self.cx().clock.now(),
-            },
+            info: self.lock_info(operation),
             wait,
         };
         self.store.lock(self.cx(), request).await
+    }
+
+    /// This run, as others see it at a lock.
+    pub(crate) fn lock_info(&self, operation: &str) -> LockInfo {
+        LockInfo {
+            id: self.run_id(),
+            who: self.options.who.clone(),
+            host: self.options.host.clone(),
+            process: std::process::id(),
+            operation: operation.to_owned(),
+            since: self.cx().clock.now(),
+        }
+    }
+
+    /// Takes the locks of one run away from it, and returns their domains.
+    pub async fn force_unlock(&self, id: &str) -> Result<Vec<String>, StateError> {
+        let by = self.lock_info("force-unlock");
+        let domains = self.store.force_unlock(self.cx(), &self.environment.name, id, &by).await?;
+        let taken = domains.iter().map(|domain| format!("the lock of {domain} from run {id}"));
+        self.record_edit("force-unlock", taken.collect()).await?;
+        Ok(domains)
     }
 
     /// `20261122T165813Z-4f1c9a2b`: sorts by time, and does not repeat.

@@ -5,6 +5,8 @@
 
 mod apply;
 mod applying;
+mod audit;
+mod backend;
 mod batch;
 mod check;
 pub mod codes;
@@ -22,6 +24,8 @@ mod systems;
 
 pub use apply::{ApplyReport, Failure};
 pub use applying::{Applied, ApplyError};
+pub use audit::RunOrigin;
+pub use backend::judge as judge_state;
 pub use plan_file::{Asked, PLAN_FORMAT, PlanFile, PlanFileError};
 pub use planning::{PlanRequest, Planned};
 pub use recover::Settled;

@@ -22,6 +22,9 @@ pub struct Settled {
     pub step: String,
     /// `Err`: the system could not be asked, in words.
     pub verdict: Result<Recovery, String>,
+    /// The operation, and the run that began it.
+    pub id: OperationId,
+    pub run: String,
 }
 
 /// How often a system is asked while it may still show a write.
@@ -56,7 +59,8 @@ pub(crate) async fn recover(
         if let Ok(verdict) = &verdict {
             shard.apply_recovery(&id, verdict, &managed)?;
         }
-        settled.push(Settled { address: intent.address, action: intent.action, step: intent.step, verdict });
+        let Intent { address, action, step, run, .. } = intent;
+        settled.push(Settled { address, action, step, verdict, id, run });
     }
     Ok(settled)
 }

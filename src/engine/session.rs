@@ -1,14 +1,14 @@
 //! One run in one environment: from manifests to a plan, and from a plan to a changed world.
 
-use super::codes;
+use super::audit::RunOrigin;
+use super::backend;
 use crate::providers::Providers;
 use crate::source;
 use datamesh_core::graph::environment::{ResolvedEnvironment, environment};
 use datamesh_core::manifest::Load;
-use datamesh_core::manifest::model::StateBackend;
 use datamesh_core::plan::Types;
-use datamesh_provider::{Context, Diagnostic, Diagnostics, Event, Facts, ProviderError, Sources, SystemName};
-use datamesh_state::StateStore;
+use datamesh_provider::{Context, Diagnostics, Event, Facts, ProviderError, Sources, SystemName};
+use datamesh_state::{StateError, StateStore};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,7 @@ pub struct SessionOptions {
     /// Who runs this, for locks and records.
     pub who: String,
     pub host: String,
+    pub origin: RunOrigin,
 }
 
 /// Why there is no session. Everything that was found is in the diagnostics.
@@ -69,7 +70,10 @@ impl Session {
         let found = system_settings(&environment, options.providers);
         broken |= found.has_errors();
         diagnostics.extend(found);
-        let store = match open_store(&environment, &options) {
+        let found = backend::judge(&environment.state);
+        broken |= found.has_errors();
+        diagnostics.extend(found);
+        let store = match backend::open(&environment, &options) {
             Ok(store) if !broken => store,
             Ok(_) => return fail(diagnostics, load),
             Err(diagnostic) => {
@@ -128,6 +132,11 @@ impl Session {
         futures::future::join_all(ask).await
     }
 
+    /// Asks the storage of the state whether it keeps its word on conditional writes.
+    pub async fn probe_state(&self) -> Result<(), StateError> {
+        self.store.probe(self.cx().entropy.as_ref()).await
+    }
+
     pub(crate) fn cx(&self) -> &Context {
         &self.options.context
     }
@@ -142,22 +151,4 @@ fn system_settings(environment: &ResolvedEnvironment, providers: Providers) -> D
         }
     }
     found
-}
-
-fn open_store(
-    environment: &ResolvedEnvironment,
-    options: &SessionOptions,
-) -> Result<StateStore, Box<Diagnostic>> {
-    let settings = &environment.state;
-    match settings.backend.value {
-        StateBackend::Local => {
-            let folder = settings.path.as_ref().map_or(".datamesh/state", |path| path.value.as_str());
-            Ok(options.providers.state_in(options.root.join(folder)))
-        }
-        StateBackend::S3 => Err(Box::new(
-            Diagnostic::error(codes::BACKEND, "The state backend `s3` is not supported by this version.")
-                .on(&settings.backend, "this backend")
-                .help("Use `backend: local` with a `path` on storage that every applier shares."),
-        )),
-    }
 }

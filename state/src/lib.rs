@@ -9,6 +9,7 @@
 //! - [`Shard`]'s own functions: begin an operation, store its outcome, decide what became of one that was cut off.
 //!   Plain values in, plain values out.
 
+mod audit;
 mod blob;
 pub mod codes;
 #[cfg(feature = "conformance")]
@@ -24,6 +25,10 @@ mod recover;
 mod shard;
 mod store;
 
+pub use audit::{
+    AUDIT_FORMAT, Actor, AuditRecord, Begun, Edited, Ended, Entry, Filed, Finding, Link, RunResult, Step,
+    StepOutcome, open_runs, verify as verify_records,
+};
 pub use blob::faulty::{FaultyBlobs, Moment, PutFault};
 pub use blob::local::LocalStore;
 pub use blob::memory::MemoryStore;

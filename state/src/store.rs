@@ -7,6 +7,7 @@ use crate::blob::{
 use crate::format::{Shard, decode, encode};
 use crate::history::keep;
 use crate::ident;
+use crate::probe::probe;
 use datamesh_provider::{Context, Entropy, Event, LeaseGate, LeaseLost};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -72,6 +73,14 @@ impl StateStore {
     /// A backend that is both.
     pub fn over<B: BlobStore + Locks + Clone + 'static>(backend: B) -> Self {
         Self::new(Arc::new(backend.clone()), Arc::new(backend))
+    }
+
+    /// Asks the storage to keep its conditions, one after another and many at once: see [`crate::probe()`].
+    pub async fn probe(&self, entropy: &dyn Entropy) -> Result<(), StateError> {
+        match self.blobs.own_probe() {
+            Some(verdict) => verdict,
+            None => probe(self.blobs.as_ref(), entropy).await,
+        }
     }
 
     /// Every shard of the environment, without a lock.

@@ -90,6 +90,20 @@ impl Outcome {
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Done(_) | Self::Deleted)
     }
+
+    /// What went wrong, in words; `None`: nothing did.
+    pub fn why(&self) -> Option<String> {
+        match self {
+            Self::Done(_) | Self::Deleted => None,
+            Self::Stale(Some(_)) => Some("it is not what the plan saw; nothing was done".to_owned()),
+            Self::Stale(None) => Some("it is gone; nothing was done".to_owned()),
+            Self::Rejected(refusal) => Some(refusal.error.to_string()),
+            Self::Partial(_, error) => Some(format!("only a part was done: {error}")),
+            Self::Indeterminate(Interruption::NoAnswer(error)) => Some(format!("no answer: {error}")),
+            Self::Indeterminate(Interruption::Stopped) => Some("stopped while it was under way".to_owned()),
+            Self::Indeterminate(Interruption::Unreported) => Some("its outcome was not reported".to_owned()),
+        }
+    }
 }
 
 /// The outcome of one operation of a batch.

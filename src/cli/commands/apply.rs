@@ -180,7 +180,7 @@ async fn attempt(
     if let Err(diagnostic) = approve(run, opened, planned, writing, question) {
         return Ok(run.ui.fail(*diagnostic));
     }
-    let done = opened.session.apply(planned, writing.lock_timeout).await;
+    let done = opened.session.apply(planned, writing.lock_timeout, writing.reason.as_deref()).await;
     opened.progress.finish();
     match done {
         Ok(done) => {

@@ -1,9 +1,8 @@
 //! `datamesh init`: a new mesh, or a look at the one that is here.
 
-use super::{open, validate};
+use super::{doctor, validate};
 use crate::cli::exit::Exit;
 use crate::cli::invocation::{Invocation, shown};
-use crate::cli::render::escape;
 use crate::cli::templates::{self, Template};
 use crate::cli::{codes, files};
 use crate::sandbox;
@@ -25,7 +24,7 @@ Examples:
   datamesh init --domain sales --owner sales@example.com
   datamesh sandbox up && datamesh init          its environment points to the sandbox of this folder
 
-In a mesh that is there already, init checks its manifests and asks its systems; it changes nothing.")]
+In a mesh that is there already, init does what `datamesh doctor` does: it changes nothing.")]
 pub struct InitArgs {
     /// Only datamesh.yaml and .gitignore, no domain and no product
     #[arg(long)]
@@ -58,7 +57,7 @@ pub async fn run(args: &InitArgs, run: &Invocation) -> Exit {
         run.ui.err(&format!("There is a mesh already, in {}. Checking it.\n\n", shown(&root)));
         let manifests = validate::tree(&root, &[], run, false);
         // A Mesh document that does not load has been reported just now.
-        return if manifests == Exit::Ok { backends(run, root).await } else { manifests };
+        return if manifests == Exit::Ok { doctor::backends(run, root).await } else { manifests };
     }
     let root = run.folder();
     let endpoints = endpoints(&root).await;
@@ -69,44 +68,6 @@ pub async fn run(args: &InitArgs, run: &Invocation) -> Exit {
         }
         Err(diagnostic) => run.ui.fail(*diagnostic),
     }
-}
-
-/// Asks the systems of the environment, and its state, whether they are there.
-async fn backends(run: &Invocation, root: PathBuf) -> Exit {
-    let opened = match open::open_at(run, &open::Wanted { quiet: true, ..open::Wanted::default() }, root) {
-        Ok(opened) => opened,
-        Err(exit) => return exit,
-    };
-    let environment = &opened.session.environment().name;
-    let state = opened.session.store().load(environment).await;
-    let systems = opened.session.probe().await;
-    opened.progress.finish();
-    let mut text = format!("\nSystems of the environment `{environment}`:\n");
-    let mut exit = Exit::Ok;
-    for (system, answer) in systems {
-        let line = match &answer {
-            Ok(facts) => format!("  {system}: answers as {}", escape::line(&facts.identity)),
-            Err(error) => {
-                exit = Exit::Error;
-                let hint = error.hint.as_deref().unwrap_or("look at its settings in the Mesh document");
-                format!("  {system}: {}\n    {}", escape::line(&error.to_string()), escape::line(hint))
-            }
-        };
-        text.push_str(&line);
-        text.push('\n');
-    }
-    match state {
-        Ok(found) => {
-            let records: usize = found.shards.values().map(|found| found.shard.resources.len()).sum();
-            let _ = writeln!(text, "  state: {records} resources in {} domains", found.shards.len());
-        }
-        Err(error) => {
-            exit = Exit::Error;
-            let _ = writeln!(text, "  state: {}", escape::line(&error.to_string()));
-        }
-    }
-    run.ui.out(&text);
-    exit
 }
 
 /// The addresses of the sandbox below the root, or those it would have.

@@ -3,9 +3,12 @@
 pub mod apply;
 pub mod demo;
 pub mod destroy;
+pub mod doctor;
 pub mod drift;
 pub mod graph;
+pub mod history;
 pub mod init;
+pub mod lock;
 pub mod new;
 mod open;
 pub mod plan;

@@ -6,7 +6,7 @@ use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::render::progress::Progress;
 use crate::cli::timing::Timing;
-use crate::engine::{Asked, OsEntropy, Secrets, Session, SessionOptions, SystemClock};
+use crate::engine::{Asked, OsEntropy, RunOrigin, Secrets, Session, SessionOptions, SystemClock};
 use datamesh_core::graph::selector::AddressGlob;
 use datamesh_provider::{CallBudget, Cancel, Context, Diagnostic, EventSink, OpenGate, Sources};
 use datamesh_state::{StateError, StateErrorKind};
@@ -76,6 +76,7 @@ fn options(
         parallelism,
         who: who(),
         host: host(),
+        origin: origin(),
     }
 }
 
@@ -102,6 +103,28 @@ fn who() -> String {
         .find_map(|name| std::env::var(name).ok())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Where this run comes from, as CI jobs say it.
+fn origin() -> RunOrigin {
+    let first = |names: &[&str]| {
+        names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    };
+    let pull = first(&["GITHUB_REF"]).filter(|reference| reference.starts_with("refs/pull/"));
+    let github = || {
+        let part = |name| first(&[name]);
+        Some(format!(
+            "{}/{}/actions/runs/{}",
+            part("GITHUB_SERVER_URL")?,
+            part("GITHUB_REPOSITORY")?,
+            part("GITHUB_RUN_ID")?
+        ))
+    };
+    RunOrigin {
+        commit: first(&["GITHUB_SHA", "CI_COMMIT_SHA"]),
+        change_request: pull.or_else(|| first(&["CI_MERGE_REQUEST_IID"]).map(|id| format!("!{id}"))),
+        job: github().or_else(|| first(&["CI_JOB_URL", "BUILD_URL"])),
+    }
 }
 
 fn host() -> String {

@@ -5,6 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::render::human::plural;
 use crate::cli::render::{human, json};
+use crate::engine::judge_state;
 use crate::source::{self, WorkingTree};
 use clap::Args;
 use datamesh_core::graph::environment::{ResolvedEnvironment, environment};
@@ -85,7 +86,7 @@ fn meaning(load: &Load, root: &Path, run: &Invocation) -> Diagnostics {
 }
 
 fn in_environment(load: &Load, environment: &ResolvedEnvironment, run: &Invocation) -> Diagnostics {
-    let mut found = Diagnostics::default();
+    let mut found = judge_state(&environment.state);
     for (system, settings) in &environment.systems {
         if let Some(def) = run.providers.get(&system.kind) {
             found.extend((def.validate_config)(settings));

@@ -2,7 +2,6 @@
 
 use super::escape;
 use super::human::plural;
-use super::progress::outcome_error;
 use super::style::{BOLD, DIM, RED, YELLOW, paint};
 use crate::engine::{Applied, Settled};
 use datamesh_provider::Outcome;
@@ -15,7 +14,7 @@ pub fn report(applied: &Applied) -> String {
     let report = &applied.report;
     let mut out = String::from("\n");
     for failure in &report.failures {
-        let why = outcome_error(&failure.outcome).unwrap_or_default();
+        let why = failure.outcome.why().unwrap_or_default();
         let address = paint(BOLD, escape::line(&failure.address.to_string()));
         let step = escape::line(&failure.step);
         // Neither done nor failed: whoever reads `failed` would do it again by hand.
@@ -80,7 +79,7 @@ pub fn events(applied: &Applied) -> String {
                 "address": failure.address,
                 "step": failure.step,
                 "outcome": super::json::outcome_word(&failure.outcome),
-                "error": outcome_error(&failure.outcome),
+                "error": failure.outcome.why(),
             })
         })
         .collect();

@@ -354,7 +354,7 @@ pub fn event(event: &Event, sources: &Sources) -> Option<String> {
             let kind = if outcome.is_success() { "apply_complete" } else { "apply_errored" };
             let (word, ended) = (action_word(*action), outcome_word(outcome));
             let rest = json!({"address": address, "action": word, "step": step, "outcome": ended,
-                "error": super::progress::outcome_error(outcome), "elapsed_seconds": seconds(*took)});
+                "error": outcome.why(), "elapsed_seconds": seconds(*took)});
             line(kind, format!("{address}: {step} {ended}"), rest)
         }
         Event::Waiting { what, for_how_long } => {

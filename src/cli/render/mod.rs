@@ -11,9 +11,11 @@ pub mod explain;
 pub mod graph;
 pub mod human;
 pub mod json;
+pub mod locks;
 pub mod plan_human;
 pub mod progress;
 pub mod records;
+pub mod runs;
 pub(crate) mod style;
 mod value;
 

@@ -3,7 +3,7 @@
 use super::escape;
 use super::json::{action_word, outcome_word};
 use super::style::{DIM, GREEN, RED, YELLOW, paint};
-use datamesh_provider::{Event, EventSink, Interruption, OpAction, Outcome, Sources};
+use datamesh_provider::{Event, EventSink, OpAction, Outcome, Sources};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -240,22 +240,8 @@ fn operation(address: &str, action: OpAction, step: &str, outcome: &Outcome, too
     let word = action_word(action);
     let step = if step == word { String::new() } else { format!(" ({})", escape::line(step)) };
     let ended = paint(style, outcome_word(outcome));
-    let why = outcome_error(outcome).map_or(String::new(), |error| format!(": {}", escape::line(&error)));
+    let why = outcome.why().map_or(String::new(), |error| format!(": {}", escape::line(&error)));
     format!("  {}: {word}{step} {ended} in {}{why}", escape::line(address), seconds(took))
-}
-
-/// What went wrong, in words.
-pub(crate) fn outcome_error(outcome: &Outcome) -> Option<String> {
-    match outcome {
-        Outcome::Done(_) | Outcome::Deleted => None,
-        Outcome::Stale(Some(_)) => Some("it is not what the plan saw; nothing was done".to_owned()),
-        Outcome::Stale(None) => Some("it is gone; nothing was done".to_owned()),
-        Outcome::Rejected(refusal) => Some(refusal.error.to_string()),
-        Outcome::Partial(_, error) => Some(format!("only a part was done: {error}")),
-        Outcome::Indeterminate(Interruption::NoAnswer(error)) => Some(format!("no answer: {error}")),
-        Outcome::Indeterminate(Interruption::Stopped) => Some("stopped while it was under way".to_owned()),
-        Outcome::Indeterminate(Interruption::Unreported) => Some("its outcome was not reported".to_owned()),
-    }
 }
 
 fn seconds(took: Duration) -> String {

@@ -107,4 +107,8 @@ impl<S: BlobStore> BlobStore for FaultyBlobs<S> {
     fn place(&self, key: &str) -> String {
         self.inner.place(key)
     }
+
+    fn own_probe(&self) -> Option<Result<(), StateError>> {
+        self.inner.own_probe()
+    }
 }

@@ -260,6 +260,10 @@ impl BlobStore for LocalStore {
     fn place(&self, key: &str) -> String {
         self.root.join(key).display().to_string()
     }
+
+    fn own_probe(&self) -> Option<Result<(), StateError>> {
+        Some(self.probe())
+    }
 }
 
 impl LocalStore {
