@@ -45,8 +45,9 @@ impl Session {
             return Ok((Vec::new(), Diagnostics::default()));
         }
         self.cx().events.event(Event::Phase { name: "recover" });
-        let mut locked = self.lock(&domains, "recover", wait).await?;
-        let result = self.recover_locked(&mut locked, &domains).await;
+        let run = self.run_id();
+        let mut locked = self.lock(&domains, "recover", &run, wait).await?;
+        let result = self.recover_locked(&mut locked, &domains, &run).await;
         let released = locked.release().await;
         let settled = result?;
         released?;
@@ -58,6 +59,7 @@ impl Session {
         &self,
         locked: &mut Locked,
         domains: &[String],
+        run: &str,
     ) -> Result<Vec<Settled>, StateError> {
         self.last_calls_of_others(locked, domains).await?;
         let mut all = Vec::new();
@@ -72,7 +74,7 @@ impl Session {
             locked.write(shard).await?;
             all.extend(settled);
         }
-        self.record_settled(&self.run_id(), &all).await?;
+        self.close_dead_runs(locked, run, &all).await?;
         Ok(all)
     }
 
@@ -102,12 +104,16 @@ impl Session {
             return Ok(Applied { report, run });
         }
         self.cx().events.event(Event::Phase { name: "apply" });
-        let mut locked = self.lock(&domains, "apply", wait).await?;
+        let mut locked = self.lock(&domains, "apply", &run, wait).await?;
         if let Err(stale) = self.unchanged(planned, &locked).await {
             locked.release().await?;
             return Err(stale);
         }
-        if let Err(error) = self.record_start(planned, &run, reason).await {
+        let recorded = match self.close_dead_runs(&locked, &run, &[]).await {
+            Ok(()) => self.record_start(planned, &run, reason).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = recorded {
             locked.release().await?;
             return Err(error.into());
         }
@@ -159,21 +165,27 @@ impl Session {
         Err(ApplyError::Overtaken(names.join(", ")))
     }
 
-    async fn lock(&self, domains: &[String], operation: &str, wait: Duration) -> Result<Locked, StateError> {
+    async fn lock(
+        &self,
+        domains: &[String],
+        operation: &str,
+        run: &str,
+        wait: Duration,
+    ) -> Result<Locked, StateError> {
         let request = LockRequest {
             environment: &self.environment.name,
             domains,
             repository: &self.repository,
-            info: self.lock_info(operation),
+            info: self.lock_info(operation, run),
             wait,
         };
         self.store.lock(self.cx(), request).await
     }
 
     /// This run, as others see it at a lock.
-    pub(crate) fn lock_info(&self, operation: &str) -> LockInfo {
+    fn lock_info(&self, operation: &str, run: &str) -> LockInfo {
         LockInfo {
-            id: self.run_id(),
+            id: run.to_owned(),
             who: self.options.who.clone(),
             host: self.options.host.clone(),
             process: std::process::id(),
@@ -184,7 +196,7 @@ impl Session {
 
     /// Takes the locks of one run away from it, and returns their domains.
     pub async fn force_unlock(&self, id: &str) -> Result<Vec<String>, StateError> {
-        let by = self.lock_info("force-unlock");
+        let by = self.lock_info("force-unlock", &self.run_id());
         let domains = self.store.force_unlock(self.cx(), &self.environment.name, id, &by).await?;
         let taken = domains.iter().map(|domain| format!("the lock of {domain} from run {id}"));
         self.record_edit("force-unlock", taken.collect()).await?;

@@ -6,11 +6,12 @@ use super::recover::Settled;
 use super::session::Session;
 use crate::source::Repository;
 use datamesh_core::plan::{Action, Plan};
-use datamesh_provider::Outcome;
+use datamesh_provider::{OpAction, OperationId, Outcome};
 use datamesh_state::{
-    Actor, Begun, DocumentKind, Edited, Ended, Entry, Recovery, RunResult, StateError, Step, StepOutcome,
+    Actor, Begun, DocumentKind, Edited, Ended, Entry, Locked, Recovery, RunResult, StateError, Step,
+    StepOutcome,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What the surroundings of a run say about where it comes from. Nobody vouches for any of it.
 #[derive(Clone, Debug, Default)]
@@ -79,24 +80,31 @@ impl Session {
         report
     }
 
-    /// Says of runs that were killed what became of the operations they left.
-    pub(crate) async fn record_settled(&self, by: &str, settled: &[Settled]) -> Result<(), StateError> {
-        let runs: BTreeSet<&str> = settled.iter().map(|one| one.run.as_str()).collect();
+    /// Says of runs that were killed what became of their operations. A run that began, did not end, and whose shards
+    /// are all locked by this one is dead: it held these locks until it ended.
+    pub(crate) async fn close_dead_runs(
+        &self,
+        locked: &Locked,
+        by: &str,
+        settled: &[Settled],
+    ) -> Result<(), StateError> {
         let names = self.store.documents(DocumentKind::Run, &self.environment.name).await?;
-        for run in runs {
-            let end = end_of(run);
-            let begun = names.iter().any(|name| name == run);
-            if !begun || names.iter().any(|name| name.ends_with(&end)) {
+        for name in &names {
+            let end = end_of(name);
+            if name.ends_with("-end") || names.iter().any(|other| other.ends_with(&end)) {
                 continue;
             }
-            let outcomes = settled.iter().filter(|one| one.run == run).map(outcome_of).collect();
-            let ended = Ended {
-                result: RunResult::Killed,
-                settled_by: Some(by.to_owned()),
-                outcomes,
-                state_errors: Vec::new(),
-            };
-            self.file(&self.end_name(run), run, Entry::Ended(ended)).await?;
+            let Some(filed) = self.store.record(&self.environment.name, name).await? else { continue };
+            let Entry::Begun(begun) = filed.record.entry else { continue };
+            let domains = || begun.operations.iter().map(|step| step.address.domain());
+            if !domains().all(|domain| locked.shard(domain).is_some()) {
+                continue;
+            }
+            let outcome = |step: &Step| outcome_of(step, &begun.operations, locked, settled);
+            let outcomes = begun.operations.iter().map(outcome).collect();
+            let (result, settled_by) = (RunResult::Killed, Some(by.to_owned()));
+            let ended = Ended { result, settled_by, outcomes, state_errors: Vec::new() };
+            self.file(&self.end_name(name), name, Entry::Ended(ended)).await?;
         }
         Ok(())
     }
@@ -162,15 +170,33 @@ fn word(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn outcome_of(settled: &Settled) -> StepOutcome {
-    let (outcome, why) = match &settled.verdict {
-        Err(why) => ("unknown", Some(why.clone())),
-        Ok(Recovery::Created(_) | Recovery::Deleted) => ("done", None),
-        Ok(Recovery::NotCreated | Recovery::NotDeleted) => ("not_done", None),
-        Ok(Recovery::Conflict { .. }) => {
-            ("unknown", Some("what is there is not what was planned".to_owned()))
-        }
-        Ok(_) => ("settled", None),
+/// What became of an operation of a run that is dead: what was found out about it now, else what the state says.
+fn outcome_of(step: &Step, all: &[Step], locked: &Locked, settled: &[Settled]) -> StepOutcome {
+    let of = |outcome: &str, why: Option<String>| StepOutcome {
+        id: step.id.clone(),
+        outcome: outcome.to_owned(),
+        why,
+        at: None,
     };
-    StepOutcome { id: settled.id.clone(), outcome: outcome.to_owned(), why, at: None }
+    if let Some(found) = settled.iter().find(|found| found.id == step.id) {
+        return match &found.verdict {
+            Err(why) => of("unknown", Some(why.clone())),
+            Ok(Recovery::Created(_) | Recovery::Deleted) => of("done", None),
+            Ok(Recovery::NotCreated | Recovery::NotDeleted) => of("not_done", None),
+            Ok(Recovery::Conflict { .. }) => {
+                of("unknown", Some("what is there is not what was planned".to_owned()))
+            }
+            Ok(_) => of("settled", None),
+        };
+    }
+    let shard = locked.shard(step.address.domain());
+    let record = shard.and_then(|shard| shard.resources.get(&step.address));
+    // The steps of one change come one after another: those before one that was reached are done.
+    let steps: Vec<&Step> = all.iter().filter(|other| other.address == step.address).collect();
+    let place = |id: &OperationId| steps.iter().position(|step| step.id == *id);
+    let last = record.and_then(|record| place(record.last_op.as_ref()?));
+    let begun = settled.iter().filter_map(|found| place(&found.id)).max();
+    let own = place(&step.id);
+    let done = own <= last || own < begun || (step.action == OpAction::Delete && record.is_none());
+    of(if done { "done" } else { "not_started" }, None)
 }

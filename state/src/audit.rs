@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The format this version reads and writes.
 pub const AUDIT_FORMAT: u64 = 1;
+/// Runs that began within this time may not have seen each other.
+const AT_ONCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 /// Reads under way at once.
 const READS: usize = 16;
 
@@ -166,7 +168,8 @@ impl StateStore {
         entry: Entry,
     ) -> Result<(), StateError> {
         let names = self.documents(DocumentKind::Run, environment).await?;
-        let previous = match names.into_iter().rev().find(|other| other.as_str() < name) {
+        // Names sort by time, but not within a second.
+        let previous = match names.into_iter().rev().find(|other| other != name) {
             Some(newest) => self.link(environment, newest).await?,
             None => None,
         };
@@ -186,16 +189,16 @@ impl StateStore {
         Ok(bytes.map(|bytes| Link { digest: digest(&bytes), name }))
     }
 
+    /// One record; `None`: there is none of that name.
+    pub async fn record(&self, environment: &str, name: &str) -> Result<Option<Filed>, StateError> {
+        let key = DocumentKey::new(DocumentKind::Run, environment, name);
+        self.document(&key).await?.map(|bytes| decode(name.to_owned(), &bytes)).transpose()
+    }
+
     /// Every record of an environment, oldest first.
     pub async fn records(&self, environment: &str) -> Result<Vec<Filed>, StateError> {
         let names = self.documents(DocumentKind::Run, environment).await?;
-        let read = |name: String| async move {
-            let key = DocumentKey::new(DocumentKind::Run, environment, name.clone());
-            match self.document(&key).await? {
-                Some(bytes) => decode(name, &bytes).map(Some),
-                None => Ok(None),
-            }
-        };
+        let read = |name: String| async move { self.record(environment, &name).await };
         let all = futures::stream::iter(names).map(read).buffered(READS);
         all.try_filter_map(|filed| async move { Ok(filed) }).try_collect().await
     }
@@ -226,10 +229,12 @@ pub fn verify(records: &[Filed]) -> Vec<Finding> {
     let by_name: BTreeMap<&str, &Filed> = records.iter().map(|filed| (filed.name.as_str(), filed)).collect();
     let mut found = Vec::new();
     let mut say = |name: &str, what: String| found.push(Finding { name: name.to_owned(), what });
-    for (at, filed) in records.iter().enumerate() {
+    let first = records.iter().map(|filed| filed.record.at).min();
+    for filed in records {
         match &filed.record.previous {
-            None if at > 0 => say(&filed.name, "it names none before it, although there are some".to_owned()),
-            None => {}
+            // Several runs may have been the first at the same moment.
+            None if first.is_none_or(|first| filed.record.at.duration_since(first) <= AT_ONCE) => {}
+            None => say(&filed.name, "it names none before it, although there are some".to_owned()),
             Some(link) => match by_name.get(link.name.as_str()) {
                 None => say(&filed.name, format!("the record before it, {}, is gone", link.name)),
                 Some(before) if before.digest != link.digest => {

@@ -114,9 +114,9 @@ impl StateError {
     pub fn hint(&self) -> &'static str {
         match self.kind() {
             StateErrorKind::Locked => {
-                "wait for the other run, or give `--lock-timeout 5m` to wait for it here"
+                "wait for it with `--lock-timeout 5m`; if that run is gone for good, see `datamesh force-unlock --help`"
             }
-            StateErrorKind::Fenced => "run the command again: it starts from the state as it is now",
+            StateErrorKind::Fenced => "run the same command again: it starts from the state as it is now",
             StateErrorKind::Corrupt => {
                 "the state is never edited by hand; put the newest older file of that folder, or a backup, in its place"
             }
@@ -124,7 +124,7 @@ impl StateError {
             StateErrorKind::Foreign => {
                 "check that this is the right environment and the right storage for this mesh"
             }
-            StateErrorKind::Unknown => "run the command again: it looks first at what happened",
+            StateErrorKind::Unknown => "run the same command again: it finds out what happened first",
             StateErrorKind::Io => {
                 "check that the storage of the state is there, that it may be written to, and that it is not full"
             }

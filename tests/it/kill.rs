@@ -44,7 +44,8 @@ fn writes(mesh: &Mesh) -> Vec<String> {
 /// Every moment of the run from `base` to `end`: each effect was one call, each serial one write.
 fn moments(base: &Mesh, end: &Mesh) -> Vec<Moment> {
     let calls = end.effects().len() - base.effects().len();
-    let writes = serials(end) - serials(base) + u64::from(is_marked(end));
+    let records = end.audit_records() - base.audit_records();
+    let writes = serials(end) - serials(base) + u64::from(is_marked(end)) + records;
     let at_calls = (1..=calls).flat_map(|n| ["before-call", "after-call"].map(|when| format!("{n}:{when}")));
     let at_writes = (1..=writes).flat_map(|n| ["before", "after"].map(|when| format!("{n}:{when}")));
     let calls = at_calls.map(|moment| ("DATAMESH_FAKE_KILL", moment));
@@ -83,6 +84,7 @@ fn sweep(base: &Mesh, command: &[&str], foreign: &[&str], at_least: usize) {
                     if command[0] == "apply" {
                         mesh.is_converged();
                     }
+                    mesh.run(&["audit", "verify"]).ends(0).says(&["unbroken"]);
                 }
             });
         }

@@ -223,6 +223,13 @@ impl Mesh {
         PlanView { run, changes: changes.collect() }
     }
 
+    /// How many audit records there are.
+    pub(crate) fn audit_records(&self) -> u64 {
+        let Ok(environments) = self.path("state/_runs").read_dir() else { return 0 };
+        let of = |folder: fs::DirEntry| folder.path().read_dir().map_or(0, |records| records.count() as u64);
+        environments.map(|folder| of(folder.expect("an entry"))).sum()
+    }
+
     fn store(&self) -> Store {
         Store::file(self.path("world.json"))
     }

@@ -28,6 +28,7 @@ pub const UNKNOWN_SYSTEM: Code = Code::new("DM0223", "the environment has no suc
 pub const BAD_ADDRESS: Code = Code::new("DM0224", "this is not an address that can be used");
 pub const UNMAPPED_ADDRESS: Code = Code::new("DM0225", "the environment does not map this address");
 pub const OUTSIDE_SYSTEM: Code = Code::new("DM0226", "the address is not within the environment's systems");
+pub const PLAIN_SECRET: Code = Code::new("DM0228", "a secret is written out");
 pub const NO_CATALOG: Code = Code::new("DM0227", "no data catalog in this environment");
 
 // Domains and products.
@@ -41,6 +42,7 @@ pub const BAD_DATE: Code = Code::new("DM0236", "this is not a date");
 pub const BAD_SLO: Code = Code::new("DM0237", "a service level is out of range");
 pub const BAD_REFERENCE: Code = Code::new("DM0238", "nothing is declared under this name");
 pub const NOT_SUPPORTED: Code = Code::new("DM0239", "not supported by this version");
+pub const PII_TYPE_ALONE: Code = Code::new("DM0241", "a field has a PII type and is not PII");
 pub const NOT_ENFORCED: Code = Code::new("DM0240", "declared, not enforced by this version");
 
 // Ports and physical names.

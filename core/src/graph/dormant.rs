@@ -1,5 +1,6 @@
 //! What is read and checked, and has no effect in this version: a warning on its line, never silence.
 
+use crate::graph::codes;
 use crate::graph::environment::not_enforced;
 use crate::manifest::model::{DataProduct, Field};
 use crate::manifest::values::{ElementType, Values};
@@ -20,8 +21,21 @@ pub(crate) fn documents(load: &Load, found: &mut Diagnostics) {
             }
             _ => continue,
         };
-        found.push(document(what, name));
+        found.push(match &loaded.manifest {
+            Manifest::GovernancePolicy(_) => policy(name),
+            _ => document(what, name),
+        });
     }
+}
+
+/// A policy's template names topics; the rest of it waits.
+fn policy(name: &Spanned<String>) -> Diagnostic {
+    let detail = format!(
+        "`GovernancePolicy {}` is checked for its shape only. Of its rules, the template of topics gives topics \
+         without a name their default; nothing is denied in this version.",
+        name.value
+    );
+    Diagnostic::warning(codes::NOT_ENFORCED, detail).at(name.span, "declared, not enforced by this version")
 }
 
 fn document(what: &str, name: &Spanned<String>) -> Diagnostic {
@@ -67,10 +81,30 @@ fn fields(all: &[Spanned<Field>], found: &mut Diagnostics) {
         if let Some(renamed) = &field.renamed_from {
             found.push(not_enforced("renamed_from", renamed.span));
         }
+        found.extend(pii_alone(field));
         fields(&field.fields, found);
         field.items.iter().for_each(|items| element(items, found));
         field.values.iter().for_each(|of| values(of, found));
     }
+}
+
+/// What would be taken for protection, and is none.
+fn pii_alone(field: &Field) -> Option<Diagnostic> {
+    if field.pii.as_ref().is_some_and(|pii| pii.value) {
+        return None;
+    }
+    let span = field.pii_type.as_ref().map(|ty| ty.span);
+    let (key, span) = match (span, &field.governance) {
+        (Some(span), _) => ("pii_type", span),
+        (None, Some(governance)) => ("governance", governance.span),
+        (None, None) => return None,
+    };
+    let detail = format!(
+        "`{}` says `{key}` and not `pii: true`: it is treated as no personal data.",
+        field.name.value
+    );
+    let help = "Write `pii: true` beside it, or remove it.";
+    Some(Diagnostic::warning(codes::PII_TYPE_ALONE, detail).at(span, "without `pii: true`").help(help))
 }
 
 fn values(values: &Values, found: &mut Diagnostics) {

@@ -3,6 +3,7 @@
 use crate::contract::did_you_mean;
 use crate::graph::codes;
 use crate::graph::endpoints::{Endpoints, Place};
+use crate::graph::secrets;
 use crate::manifest::model::{Environment, Mesh, NamePrefixes, OnRemove, Opt, StateSettings};
 use crate::manifest::values::Node;
 use datamesh_provider::{Diagnostic, Diagnostics, Located, Span, Spanned, SystemName};
@@ -91,6 +92,9 @@ pub fn environment(
         return (None, found);
     };
     dormant_settings(environment, &mut found);
+    for (name, node, _) in systems(environment) {
+        secrets::check(&name, &node.0, &mut found);
+    }
     let resolved = ResolvedEnvironment {
         name: key.value.clone(),
         all: environments.keys().map(|key| key.value.clone()).collect(),

@@ -21,6 +21,7 @@ mod ports;
 mod products;
 pub mod recorded;
 pub mod resolve;
+mod secrets;
 pub mod selector;
 mod slo;
 mod subject;

@@ -207,7 +207,11 @@ fn rest(draft: &mut Draft<'_>, port: Port<'_>) {
         RestAuth::Mtls => "mtls",
         RestAuth::None => "none",
     });
-    let texts = [("endpoint", port.spec.endpoint.as_ref().map(|e| e.value.as_str())), ("auth", auth)];
+    let texts = [
+        ("endpoint", port.spec.endpoint.as_ref().map(|text| text.value.as_str())),
+        ("auth", auth),
+        ("openapi", port.spec.openapi.as_ref().map(|text| text.value.as_str())),
+    ];
     for (key, value) in texts {
         if let Some(value) = value {
             entry.insert(key.into(), value.into());

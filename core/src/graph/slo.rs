@@ -89,13 +89,16 @@ fn percentage(value: &Spanned<Scalar>, found: &mut Diagnostics) {
     found.push(Diagnostic::error(codes::BAD_SLO, detail).on(value, "out of range").help(meaning));
 }
 
+/// From here on a share was probably meant as a percentage; just above 1 it is a slip of another kind.
+const LIKELY_PERCENT: f64 = 20.0;
+
 fn share(value: &Opt<Scalar>, key: &str, found: &mut Diagnostics) {
     let Some(value) = value else { return };
     let text = value.as_str().trim();
     let percent = text.strip_suffix('%').map(str::trim);
     let meaning = match (number(percent.unwrap_or(text)), percent) {
         (Some(n), None) if (0.0..=1.0).contains(&n) => return,
-        (Some(n), _) if (0.0..=100.0).contains(&n) => {
+        (Some(n), percent) if n <= 100.0 && (percent.is_some() || n >= LIKELY_PERCENT) => {
             format!("`{}` is probably meant: write that.", shown(n / 100.0))
         }
         _ => "Write a number from 0 to 1, such as `0.95`.".to_owned(),

@@ -114,6 +114,8 @@ fn check_name(name: &str, span: Option<Span>, found: &mut Diagnostics) {
         "it is longer than 249 characters"
     } else if !name.bytes().all(clean) {
         "letters, digits, `.`, `_` and `-` only"
+    } else if name.starts_with("__") || name == "_schemas" {
+        "Kafka and schema registries keep their own data under such names"
     } else {
         return;
     };
@@ -230,7 +232,8 @@ fn cleanup_policy(cleanup: &Spanned<String>, found: &mut Diagnostics) -> Option<
 
 fn compact_needs_key(spec: &OutputPort, config: &Config, span: Option<Span>, found: &mut Diagnostics) {
     let Some((policy, place)) = config.get("cleanup.policy") else { return };
-    if spec.key.is_some() || !policy.split(',').any(|part| part.trim() == "compact") {
+    let has_key = spec.key.as_ref().is_some_and(|key| !key.fields.value.is_empty());
+    if has_key || !policy.split(',').any(|part| part.trim() == "compact") {
         return;
     }
     let detail = "Compaction keeps the latest record of each key, and a broker refuses records without one; this \

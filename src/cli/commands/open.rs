@@ -163,16 +163,11 @@ pub(super) fn selector(text: &str) -> Result<AddressGlob, Box<Diagnostic>> {
 
 /// A state that cannot be used, as a finding.
 pub(super) fn state_error(error: &StateError) -> Box<Diagnostic> {
-    let help = match error.kind() {
-        StateErrorKind::Locked => Some("Wait for it with `--lock-timeout 5m`."),
-        StateErrorKind::Fenced | StateErrorKind::Unknown => {
-            Some("Run the same command again: it finds out what happened.")
-        }
-        _ => None,
-    };
-    let mut diagnostic = Diagnostic::error(codes::ENGINE, format!("{error}."));
-    diagnostic.help = help.map(str::to_owned);
-    Box::new(diagnostic)
+    let detail = error.to_string();
+    let diagnostic = Diagnostic::error(error.code(), format!("{}.", detail.trim_end_matches('.')));
+    let mut hint = error.hint().chars();
+    let hint: String = hint.next().into_iter().flat_map(char::to_uppercase).chain(hint).collect();
+    Box::new(diagnostic.help(format!("{hint}.")))
 }
 
 /// How a run ends with such an error.

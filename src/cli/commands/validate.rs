@@ -193,7 +193,11 @@ fn summary(load: &Load, shown: &Diagnostics) -> String {
     }
     let verdict = human::counts(shown).unwrap_or_else(|| "no errors".to_owned());
     let of = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
-    format!("{} in {}{of}; {verdict}.", plural(documents, "document"), plural(files.len(), "file"))
+    let skipped = match load.skipped.len() {
+        0 => String::new(),
+        count => format!(" {} left out (`datamesh plan --explain` names them).", plural(count, "file")),
+    };
+    format!("{} in {}{of}; {verdict}.{skipped}", plural(documents, "document"), plural(files.len(), "file"))
 }
 
 fn word(kind: Kind) -> &'static str {

@@ -23,7 +23,7 @@ fn whole() -> [(&'static str, Value); 3] {
                 "contract": {"format": "avro", "registry": "r", "subjects": ["s"], "compatibility": "FULL", "primary_key": ["id"],
                     "fields": [{"name": "id", "type": "string", "description": "d", "required": true, "pii": true, "pii_type": "email", "governance": "encrypt", "values": ["a"]}]},
                 "slo": {"freshness": "15m", "availability": "99.9%", "quality_score": 0.95, "completeness": 0.99, "quality_checks": ["x > 0"]},
-                "ports": [{"name": "kafka", "type": "streaming", "technology": "kafka", "format": "avro", "topic": "t", "table": "n.t", "location": "l", "endpoint": "e", "auth": "oauth2", "system": "kafka.default"}],
+                "ports": [{"name": "kafka", "type": "streaming", "technology": "kafka", "format": "avro", "topic": "t", "table": "n.t", "location": "l", "endpoint": "e", "auth": "oauth2", "openapi": "o", "system": "kafka.default"}],
                 "tags": ["t"]}),
         ),
         (

@@ -175,6 +175,9 @@ pub struct Port {
     /// Of a REST port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<String>,
+    /// Of a REST port: where its OpenAPI document is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openapi: Option<String>,
     /// Which of the live systems holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,

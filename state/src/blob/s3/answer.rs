@@ -3,7 +3,7 @@
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -35,12 +35,24 @@ where
             of_code(meta.code(), meta.message(), service.raw().status().as_u16())
         }
         // Credentials that cannot be had end here: nothing was sent.
-        SdkError::ConstructionFailure(_) => Answer::Refused(DisplayErrorContext(error).to_string()),
-        SdkError::DispatchFailure(failure) if failure.is_user() => {
-            Answer::Refused(DisplayErrorContext(error).to_string())
+        SdkError::ConstructionFailure(_) => Answer::Refused(words(error)),
+        SdkError::DispatchFailure(failure) if failure.is_user() || failure.is_other() => {
+            Answer::Refused(words(error))
         }
-        _ => Answer::Silent(DisplayErrorContext(error).to_string()),
+        _ => Answer::Silent(words(error)),
     }
+}
+
+/// An error with its causes, each once: what the SDK itself prints is for those who debug it.
+fn words(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for cause in std::iter::successors(Some(error), |error| error.source()) {
+        let text = cause.to_string();
+        if words.last().is_none_or(|before| !before.contains(&text)) {
+            words.push(text);
+        }
+    }
+    words.join(": ")
 }
 
 /// The codes are those of the S3 API reference, "Error responses".
