@@ -73,7 +73,7 @@ pub enum Command {
     Show(show::ShowArgs),
     /// Draw the resources and what depends on what
     Graph(graph::GraphArgs),
-    /// Look at what is recorded
+    /// Look at what is recorded, and correct it by hand
     State(state::StateArgs),
     /// Who did what, when and why
     History(history::HistoryArgs),
@@ -150,7 +150,7 @@ pub struct Writing {
 }
 
 /// The duration grammar of the manifests.
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     datamesh_provider::parse_duration_ms(text)
         .map_err(|error| error.to_string())
         .and_then(|ms| ms.ok_or_else(|| "it has to end some time".to_owned()))

@@ -14,4 +14,5 @@ pub const NOT_IN_STATE: Code = Code::new("DM0709", "not in the state");
 pub const DESTROY_WHAT: Code = Code::new("DM0710", "destroy what?");
 pub const STALE: Code = Code::new("DM0713", "stale plan");
 pub const ENGINE: Code = Code::new("DM0711", "the run could not go on");
+pub const NOT_EDITED: Code = Code::new("DM0714", "the state was not edited");
 pub const NOTHING_SELECTED: Code = Code::new("DM0712", "nothing is selected");

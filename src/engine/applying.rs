@@ -165,7 +165,7 @@ impl Session {
         Err(ApplyError::Overtaken(names.join(", ")))
     }
 
-    async fn lock(
+    pub(super) async fn lock(
         &self,
         domains: &[String],
         operation: &str,
@@ -196,10 +196,11 @@ impl Session {
 
     /// Takes the locks of one run away from it, and returns their domains.
     pub async fn force_unlock(&self, id: &str) -> Result<Vec<String>, StateError> {
-        let by = self.lock_info("force-unlock", &self.run_id());
+        let run = self.run_id();
+        let by = self.lock_info("force-unlock", &run);
         let domains = self.store.force_unlock(self.cx(), &self.environment.name, id, &by).await?;
         let taken = domains.iter().map(|domain| format!("the lock of {domain} from run {id}"));
-        self.record_edit("force-unlock", taken.collect()).await?;
+        self.record_edit("force-unlock", &run, taken.collect()).await?;
         Ok(domains)
     }
 

@@ -110,10 +110,14 @@ impl Session {
     }
 
     /// Records an edit of the state, or of a lock.
-    pub async fn record_edit(&self, operation: &str, what: Vec<String>) -> Result<(), StateError> {
-        let run = self.run_id();
+    pub(super) async fn record_edit(
+        &self,
+        operation: &str,
+        run: &str,
+        what: Vec<String>,
+    ) -> Result<(), StateError> {
         let edited = Edited { operation: operation.to_owned(), actor: self.actor(None), what };
-        self.file(&run, &run, Entry::Edited(edited)).await
+        self.file(run, run, Entry::Edited(edited)).await
     }
 
     /// Sorts by the time it is written at, and is unique to the run.

@@ -15,6 +15,7 @@ pub mod codes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod document;
+mod edit;
 mod error;
 mod format;
 mod history;

@@ -304,7 +304,7 @@ impl Shard {
         changed
     }
 
-    fn is_busy(&self, address: &Address) -> bool {
+    pub(crate) fn is_busy(&self, address: &Address) -> bool {
         self.pending.values().any(|intent| intent.address == *address)
     }
 

@@ -15,5 +15,6 @@ mod manifests;
 mod races;
 mod safety;
 mod saved;
+mod state_edit;
 mod tidy;
 mod world;

@@ -88,6 +88,36 @@ fn an_apply_that_was_killed_is_finished_by_the_next_one() {
     assert_eq!(witness.tables(&mesh.sql_catalog(), "sales"), None);
 }
 
+/// On S3 the lock of a dead run outlives it. Whoever comes is told whose it is; taken away, it is free once that run's
+/// last call would have ended; and what the run left is settled.
+#[test]
+fn the_lock_of_a_run_that_was_killed_is_taken_away_on_s3() {
+    let Some(servers) = servers() else { return };
+    let Some(witness) = Witness::of(servers) else { return };
+    let prefix = unique("s3-killed");
+    let state = format!("killed-{}", std::process::id());
+    let mesh = Mesh::with_state_on_s3(servers, &Systems::shared(servers, &prefix), &state);
+    mesh.run(&["doctor"]).exits(0).says(&["its storage keeps conditional writes"]);
+    products(&mesh);
+    let mut apply = Apply::start(&mesh);
+    assert!(apply.until_done(20), "the apply was too short to be killed");
+    apply.child.kill().expect("killable");
+    apply.end();
+    let held = mesh.run(&["lock", "show", "sales", "--json"]).exits(0);
+    let held: serde_json::Value = serde_json::from_str(held.last_line()).expect("an object");
+    let run = held["holder"]["id"].as_str().expect("a run").to_owned();
+    mesh.run(&["apply", "--auto-approve"]).exits(4).says(&["is locked by", "--lock-timeout"]);
+    mesh.run(&["force-unlock", "another", "--auto-approve"]).exits(1).says(&["no lock", &run]);
+    mesh.run(&["force-unlock", &run, "--auto-approve"]).exits(0).says(&["Unlocked 1 domain: sales"]);
+    mesh.run(&["lock", "list"]).exits(0).says(&["No lock is held."]);
+    mesh.apply_settles();
+    assert_eq!(witness.topics(&prefix).len(), PRODUCTS);
+    mesh.run(&["history"]).exits(0).says(&["force-unlock", &run, "killed; settled by run", "complete"]);
+    mesh.run(&["audit", "verify"]).exits(0).says(&["unbroken"]);
+    mesh.destroy();
+    assert_eq!(witness.topics(&prefix), [""; 0]);
+}
+
 /// A port base that is free now, that no other test process is likely to look at, and below those that clients get.
 fn port_base() -> u16 {
     let start = 12_000 + (std::process::id() % 300) as u16 * sandbox::BLOCK;

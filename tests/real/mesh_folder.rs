@@ -80,6 +80,19 @@ impl Systems {
         let (kafka, registry) = (servers.kafka().to_owned(), servers.registry().to_owned());
         Self { kafka, registry, prefix: prefix.to_owned() }
     }
+
+    fn environment(&self) -> Value {
+        let Self { kafka, registry, prefix } = self;
+        json!({
+            "state": {"backend": "local", "path": ".datamesh/state"},
+            "kafka": {"default": {"bootstrap_servers": kafka}},
+            "registry": {"default": {"url": registry}},
+            "iceberg": {"default": sql_settings()},
+            "catalog": {"backend": "portal", "path": ".datamesh/catalog"},
+            "defaults": {"kafka": {"partitions": 1, "replication_factor": 1}},
+            "names": {"topic_prefix": prefix},
+        })
+    }
 }
 
 impl Drop for Mesh {
@@ -100,25 +113,34 @@ impl Mesh {
     pub(crate) fn with(systems: &Systems) -> Self {
         let mesh = Self::new();
         mesh.environment(systems);
-        mesh.file(
+        mesh.domain();
+        mesh
+    }
+
+    /// The same, with its state below a prefix of the shared S3.
+    pub(crate) fn with_state_on_s3(servers: &Servers, systems: &Systems, prefix: &str) -> Self {
+        let mut mesh = Self::new();
+        let (endpoint, bucket, access_key, secret_key) = servers.s3_keys();
+        mesh.set("AWS_ACCESS_KEY_ID", access_key);
+        mesh.set("AWS_SECRET_ACCESS_KEY", secret_key);
+        let mut environment = systems.environment();
+        environment["state"] = json!({"backend": "s3", "bucket": bucket, "prefix": prefix, "endpoint": endpoint,
+                                      "path_style": true});
+        mesh.mesh_document(&environment);
+        mesh.domain();
+        mesh
+    }
+
+    fn domain(&self) {
+        self.file(
             "domains/sales/domain.yaml",
             "apiVersion: datamesh.example.com/v1\nkind: Domain\nmetadata: { name: sales }\n\
              spec: { description: What is sold, owner: sales@example.com }\n",
         );
-        mesh
     }
 
     pub(crate) fn environment(&self, systems: &Systems) {
-        let Systems { kafka, registry, prefix } = systems;
-        self.mesh_document(&json!({
-            "state": {"backend": "local", "path": ".datamesh/state"},
-            "kafka": {"default": {"bootstrap_servers": kafka}},
-            "registry": {"default": {"url": registry}},
-            "iceberg": {"default": sql_settings()},
-            "catalog": {"backend": "portal", "path": ".datamesh/catalog"},
-            "defaults": {"kafka": {"partitions": 1, "replication_factor": 1}},
-            "names": {"topic_prefix": prefix},
-        }));
+        self.mesh_document(&systems.environment());
     }
 
     /// Writes `datamesh.yaml` with one environment, `test`.

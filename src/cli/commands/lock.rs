@@ -1,7 +1,7 @@
 //! `datamesh lock` and `datamesh force-unlock`: who holds what, and taking it from a run that is gone.
 
+use super::approval::{Approval, approved};
 use super::open::{self, Opened};
-use crate::cli::codes;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::render::escape;
@@ -9,7 +9,6 @@ use crate::cli::render::human::plural;
 use crate::cli::render::json::object_line;
 use crate::cli::render::locks;
 use clap::{Args, Subcommand};
-use datamesh_provider::Diagnostic;
 use datamesh_state::StateError;
 use serde_json::json;
 
@@ -51,9 +50,8 @@ pub struct ForceUnlockArgs {
     /// The run, as `datamesh lock list` names it
     #[arg(value_name = "RUN")]
     pub id: String,
-    /// Do not ask
-    #[arg(long, value_name = "ENV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pub auto_approve: Option<String>,
+    #[command(flatten)]
+    pub approval: Approval,
 }
 
 pub async fn run(args: &LockArgs, run: &Invocation) -> Exit {
@@ -95,8 +93,10 @@ pub async fn force(args: &ForceUnlockArgs, run: &Invocation) -> Exit {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    let name = opened.session.environment().name.clone();
-    if let Err(diagnostic) = approved(args, run, &opened, &name) {
+    let name = escape::line(&opened.session.environment().name);
+    let question =
+        format!("Take the locks in `{name}` from run {}? It must not be alive.", escape::line(&args.id));
+    if let Err(diagnostic) = approved(&args.approval, run, &opened, "Taking a lock away", &question) {
         opened.progress.finish();
         return run.ui.fail(*diagnostic);
     }
@@ -113,46 +113,6 @@ pub async fn force(args: &ForceUnlockArgs, run: &Invocation) -> Exit {
         run.ui.out(&format!("Unlocked {}: {}.\n", plural(domains.len(), "domain"), list.join(", ")));
     }
     Exit::Ok
-}
-
-fn approved(
-    args: &ForceUnlockArgs,
-    run: &Invocation,
-    opened: &Opened,
-    name: &str,
-) -> Result<(), Box<Diagnostic>> {
-    let refuse =
-        |detail: &str, help: String| Err(Box::new(Diagnostic::error(codes::NO_APPROVAL, detail).help(help)));
-    match args.auto_approve.as_deref() {
-        Some("") if opened.session.environment().protected => {
-            return refuse(
-                "This environment is protected: an approval has to name it.",
-                format!("Say `--auto-approve={name}`."),
-            );
-        }
-        Some("") => return Ok(()),
-        Some(approved) if approved == name => return Ok(()),
-        Some(_) => {
-            return refuse(
-                "`--auto-approve` names another environment than the one that is chosen.",
-                format!("The environment is `{name}`; choose it with `--env`."),
-            );
-        }
-        None => {}
-    }
-    if !run.ui.can_ask || run.ui.json {
-        return refuse(
-            "Taking a lock away needs an approval, and nobody can be asked here.",
-            format!("Say `--auto-approve={name}`."),
-        );
-    }
-    opened.progress.finish();
-    let question =
-        format!("\nTake the locks in `{name}` from run {}? It must not be alive.", escape::line(&args.id));
-    if run.ui.confirm(&question, "yes") {
-        return Ok(());
-    }
-    refuse("The answer was no: nothing was done.", "The lock stays as it is.".to_owned())
 }
 
 fn failed(run: &Invocation, opened: &Opened, error: &StateError) -> Exit {

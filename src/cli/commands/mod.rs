@@ -1,6 +1,7 @@
 //! The commands, one file each. Each says what its arguments mean, does it, and answers how the run ends.
 
 pub mod apply;
+mod approval;
 pub mod demo;
 pub mod destroy;
 pub mod doctor;
@@ -17,5 +18,6 @@ pub mod sandbox;
 pub mod schema;
 pub mod show;
 pub mod state;
+mod state_edit;
 pub mod validate;
 mod version;

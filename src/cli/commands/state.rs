@@ -1,6 +1,7 @@
-//! `datamesh state`: what is recorded, without contacting any system.
+//! `datamesh state`: what is recorded, without contacting any system. What edits it is in `state_edit`.
 
 use super::open::{self, Opened};
+use super::state_edit::{self, Editing};
 use crate::cli::codes;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
@@ -17,7 +18,8 @@ use std::collections::BTreeMap;
 Examples:
   datamesh state list
   datamesh state list 'orders/**'
-  datamesh state show order-management/orders-facts@3:kafka_topic.kafka")]
+  datamesh state show order-management/orders-facts@3:kafka_topic.kafka
+  datamesh state history orders")]
 pub struct StateArgs {
     #[command(subcommand)]
     pub command: StateCommand,
@@ -42,6 +44,61 @@ Examples:
         #[arg(value_name = "ADDRESS")]
         address: String,
     },
+    /// Give a record another address in its domain; nothing live is touched
+    #[command(after_help = "\
+Examples:
+  datamesh state mv orders/lines@1:kafka_topic.kafka orders/order-lines@1:kafka_topic.kafka
+
+A `Moved` document in the manifests does the same, reviewed, in every environment.")]
+    Mv {
+        #[arg(value_name = "FROM")]
+        from: String,
+        #[arg(value_name = "TO")]
+        to: String,
+        #[command(flatten)]
+        editing: Editing,
+    },
+    /// Forget records; their live objects stay, and are nobody's
+    #[command(after_help = "Examples:\n  datamesh state rm orders/lines@1:kafka_topic.kafka")]
+    Rm {
+        #[arg(value_name = "ADDRESS", required = true)]
+        addresses: Vec<String>,
+        #[command(flatten)]
+        editing: Editing,
+    },
+    /// Print the whole state of a domain as JSON
+    #[command(
+        after_help = "Examples:\n  datamesh state pull orders > orders.json\n  datamesh state pull orders --serial 41"
+    )]
+    Pull {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// An older version
+        #[arg(long, value_name = "N")]
+        serial: Option<u64>,
+    },
+    /// The versions of a domain's state that are kept
+    #[command(after_help = "Examples:\n  datamesh state history orders")]
+    History {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+    },
+    /// Put an older version of a domain's records in the place of today's
+    #[command(after_help = "\
+Examples:
+  datamesh state history orders
+  datamesh state restore orders 41
+
+It is written as a new version, and refused while an operation is under way. Nothing live is touched: the next plan \
+shows what differs.")]
+    Restore {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        #[arg(value_name = "SERIAL")]
+        serial: u64,
+        #[command(flatten)]
+        editing: Editing,
+    },
 }
 
 pub async fn run(args: &StateArgs, run: &Invocation) -> Exit {
@@ -49,6 +106,22 @@ pub async fn run(args: &StateArgs, run: &Invocation) -> Exit {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
+    match &args.command {
+        StateCommand::Mv { from, to, editing } => {
+            return state_edit::mv(run, &opened, from, to, editing).await;
+        }
+        StateCommand::Rm { addresses, editing } => {
+            return state_edit::rm(run, &opened, addresses, editing).await;
+        }
+        StateCommand::Pull { domain, serial } => {
+            return state_edit::pull(run, &opened, domain, *serial).await;
+        }
+        StateCommand::History { domain } => return state_edit::history(run, &opened, domain).await,
+        StateCommand::Restore { domain, serial, editing } => {
+            return state_edit::restore(run, &opened, domain, *serial, editing).await;
+        }
+        StateCommand::List { .. } | StateCommand::Show { .. } => {}
+    }
     let records = match records_of(&opened).await {
         Ok(records) => records,
         Err(diagnostic) => return run.ui.fail(*diagnostic),
@@ -56,6 +129,7 @@ pub async fn run(args: &StateArgs, run: &Invocation) -> Exit {
     let done = match &args.command {
         StateCommand::List { selectors } => list(run, &records, selectors),
         StateCommand::Show { address } => show(run, &records, address),
+        _ => Ok(()),
     };
     match done {
         Ok(()) => Exit::Ok,

@@ -4,6 +4,7 @@
 
 mod audit;
 mod documents;
+mod edit;
 mod executor;
 mod format;
 mod lease;
