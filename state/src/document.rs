@@ -93,7 +93,7 @@ pub(crate) async fn names(blobs: &dyn BlobStore, folder: &str) -> Result<Vec<Str
 /// Writes a blob that is not there yet, with a doubtful answer resolved by looking at what is there.
 pub(crate) async fn create(blobs: &dyn BlobStore, key: &str, bytes: &[u8]) -> Result<Created, StateError> {
     let mut why = String::new();
-    for _ in 0..ATTEMPTS {
+    for failures in 0..ATTEMPTS {
         match blobs.put(key, bytes, &Condition::CreateOnly).await {
             Ok(_) => return Ok(Created::Yes),
             Err(PutError::Failed(error)) => return Err(error),
@@ -105,6 +105,7 @@ pub(crate) async fn create(blobs: &dyn BlobStore, key: &str, bytes: &[u8]) -> Re
             Ok(None) => {}
             Err(error) => why = error.to_string(),
         }
+        blobs.rest(failures).await;
     }
     Err(StateError::Unknown { place: blobs.place(key), why })
 }

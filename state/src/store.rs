@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// A write whose answer is lost, or that a passing fault refused, is sent this often.
-pub(crate) const ATTEMPTS: usize = 5;
+pub(crate) const ATTEMPTS: u32 = 5;
 /// A waiter looks again after this long at first, and after twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -527,35 +527,31 @@ async fn put(
 ) -> Result<Tag, StateError> {
     let bytes = encode(next)?;
     let place = blobs.place(key);
-    let (when, before) = match expected {
+    let (mut when, before) = match expected {
         Some((tag, write_id)) => (Condition::IfMatch(tag), Some(write_id)),
         None => (Condition::CreateOnly, None),
     };
     let mut why = String::new();
-    for _ in 0..ATTEMPTS {
+    for failures in 0..ATTEMPTS {
         match blobs.put(key, &bytes, &when).await {
             Ok(tag) => return Ok(tag),
             Err(PutError::Failed(error)) => return Err(error),
             Err(doubt) => why = doubt.to_string(),
         }
-        let there = match blobs.get(key).await {
-            Ok(there) => there,
-            Err(error) => {
-                why = error.to_string();
-                continue;
-            }
-        };
-        match (there, &before) {
-            (None, None) => {}
-            (None, Some(_)) => return Err(StateError::Fenced { place, why: "it is gone".into() }),
-            (Some(blob), before) => match decode(&blob.place, &blob.bytes)?.write_id {
+        match (blobs.get(key).await, &before) {
+            (Err(error), _) => why = error.to_string(),
+            (Ok(None), None) => {}
+            (Ok(None), Some(_)) => return Err(StateError::Fenced { place, why: "it is gone".into() }),
+            (Ok(Some(blob)), before) => match decode(&blob.place, &blob.bytes)?.write_id {
                 ours if ours == next.write_id => return Ok(blob.tag),
-                old if Some(&old) == before.as_ref() => {}
+                // The same write, whatever tag it goes by now.
+                old if Some(&old) == before.as_ref() => when = Condition::IfMatch(blob.tag),
                 other => {
                     return Err(StateError::Fenced { place, why: format!("write {other} came in between") });
                 }
             },
         }
+        blobs.rest(failures).await;
     }
     Err(StateError::Unknown { place, why })
 }

@@ -58,7 +58,7 @@ async fn moto() -> Option<Moto> {
     let python = python()?;
     let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
     let child = Command::new(python)
-        .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])
+        .args(["-c", include_str!("support/moto.py"), &port.to_string()])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -104,6 +104,10 @@ impl<S: BlobStore> BlobStore for FaultyBlobs<S> {
         self.inner.version(key, number).await
     }
 
+    async fn rest(&self, failures: u32) {
+        self.inner.rest(failures).await;
+    }
+
     fn place(&self, key: &str) -> String {
         self.inner.place(key)
     }

@@ -76,6 +76,10 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
     /// Where a key is, for messages.
     fn place(&self, key: &str) -> String;
 
+    /// Leaves the store alone for a while after so many doubtful answers in a row. A busy store may read for a moment
+    /// what it no longer has, and compare with what it has.
+    async fn rest(&self, _failures: u32) {}
+
     /// A test of its own, where the store knows better than [`crate::probe()`] what its word depends on.
     fn own_probe(&self) -> Option<Result<(), StateError>> {
         None

@@ -116,13 +116,14 @@ async fn write(
     when: &Condition,
 ) -> Result<Written, StateError> {
     let mut why = String::new();
-    for _ in 0..ATTEMPTS {
+    for failures in 0..ATTEMPTS {
         match attempt(blobs, key, record, when).await {
             Ok(Some(written)) => return Ok(written),
             Ok(None) => {}
             Err(StateError::Unknown { why: doubt, .. }) => why = doubt,
             Err(error) => return Err(error),
         }
+        blobs.rest(failures).await;
     }
     Err(StateError::Unknown { place: blobs.place(key), why })
 }

@@ -10,6 +10,7 @@ mod format;
 mod lease;
 mod local;
 mod protocol;
+mod s3_answers;
 mod shards;
 mod stores;
 mod support;

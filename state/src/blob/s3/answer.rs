@@ -1,10 +1,12 @@
 //! Answers of a store, by their code where there is one: stores differ in the status they give it.
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,26 +29,31 @@ pub(super) enum Answer {
 
 pub(super) fn answer<E>(error: &SdkError<E, HttpResponse>) -> Answer
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
         SdkError::ServiceError(service) => {
             let meta = service.err().meta();
             of_code(meta.code(), meta.message(), service.raw().status().as_u16())
         }
-        // Credentials that cannot be had end here: nothing was sent.
         SdkError::ConstructionFailure(_) => Answer::Refused(words(error)),
-        SdkError::DispatchFailure(failure) if failure.is_user() || failure.is_other() => {
+        SdkError::DispatchFailure(failure) if failure.is_user() => Answer::Refused(words(error)),
+        // Credentials that could not be had: nothing was sent. A connection that broke may look like it otherwise.
+        SdkError::DispatchFailure(_) if causes(error).any(|cause| cause.is::<CredentialsError>()) => {
             Answer::Refused(words(error))
         }
         _ => Answer::Silent(words(error)),
     }
 }
 
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
 /// An error with its causes, each once: what the SDK itself prints is for those who debug it.
-fn words(error: &(dyn std::error::Error + 'static)) -> String {
+fn words(error: &(dyn Error + 'static)) -> String {
     let mut words: Vec<String> = Vec::new();
-    for cause in std::iter::successors(Some(error), |error| error.source()) {
+    for cause in causes(error) {
         let text = cause.to_string();
         if words.last().is_none_or(|before| !before.contains(&text)) {
             words.push(text);

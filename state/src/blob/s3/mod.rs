@@ -18,6 +18,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use datamesh_provider::Clock;
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::io::{Error, ErrorKind};
 use std::sync::Arc;
@@ -78,10 +79,6 @@ impl S3Store {
         }
     }
 
-    async fn rest(&self, failures: u32) {
-        self.clock.sleep(PAUSE * 2u32.saturating_pow(failures)).await;
-    }
-
     async fn read(&self, key: &str) -> Result<Option<(GetObjectOutput, DateOfAnswer)>, Answer> {
         let object = self.object(key).map_err(|error| Answer::Refused(error.to_string()))?;
         let date = DateOfAnswer::default();
@@ -99,7 +96,13 @@ impl S3Store {
         let age = output.last_modified().and_then(|written| date.since(*written));
         let tag = output.e_tag().map(|tag| Tag(tag.to_owned()));
         let tag = tag.ok_or_else(|| Answer::Refused("the answer has no ETag".into()))?;
+        let digest = output.metadata().and_then(|metadata| metadata.get(DIGEST)).cloned();
         let bytes = collect(output.body).await?;
+        if digest.is_some_and(|digest| digest != sha256(&bytes)) {
+            return Err(Answer::Busy(
+                "it answers with the tag of one version and the content of another".into(),
+            ));
+        }
         Ok(Blob { bytes, tag, place: self.place(key), age })
     }
 
@@ -122,6 +125,15 @@ impl S3Store {
         }
         Ok(found)
     }
+}
+
+/// A store may read an object's headers and its content one after the other, and a write may come in between: the
+/// content's digest among the headers tells. Whoever puts an object there by other means need not give one.
+const DIGEST: &str = "datamesh-sha256";
+
+fn sha256(bytes: &[u8]) -> String {
+    let hex = |text: String, byte: &u8| text + &format!("{byte:02x}");
+    Sha256::digest(bytes).iter().fold(String::new(), hex)
 }
 
 /// The whole body, as long as it is one of ours.
@@ -155,28 +167,27 @@ impl BlobStore for S3Store {
     async fn put(&self, key: &str, bytes: &[u8], when: &Condition) -> Result<Tag, PutError> {
         let object = self.object(key)?;
         let request = self.client().await.put_object().bucket(&self.settings.bucket).key(object);
-        let request = request.content_type("application/json").body(ByteStream::from(bytes.to_vec()));
+        let request = request.content_type("application/json").metadata(DIGEST, sha256(bytes));
+        let request = request.body(ByteStream::from(bytes.to_vec()));
         let request = match when {
             Condition::CreateOnly => request.if_none_match("*"),
             Condition::IfMatch(tag) => request.if_match(&tag.0),
         };
         let refused = |why| Err(PutError::Failed(self.failed(key, ErrorKind::PermissionDenied, why)));
-        let doubt = match request.send().await {
+        match request.send().await {
             Ok(output) => match output.e_tag() {
-                Some(tag) => return Ok(Tag(tag.to_owned())),
-                None => "the answer has no ETag".to_owned(),
+                Some(tag) => Ok(Tag(tag.to_owned())),
+                None => Err(PutError::Unknown("the answer has no ETag".to_owned())),
             },
             Err(error) => match answer(&error) {
-                Answer::Condition => return Err(PutError::Conflict),
+                Answer::Condition => Err(PutError::Conflict),
                 // What was to be changed is not there: never answered by making it.
-                Answer::Missing if matches!(when, Condition::IfMatch(_)) => return Err(PutError::Conflict),
-                Answer::Missing => return refused("the bucket is not there".to_owned()),
-                Answer::Refused(why) => return refused(why),
-                Answer::Race(why) | Answer::Busy(why) | Answer::Silent(why) => why,
+                Answer::Missing if matches!(when, Condition::IfMatch(_)) => Err(PutError::Conflict),
+                Answer::Missing => refused("the bucket is not there".to_owned()),
+                Answer::Refused(why) => refused(why),
+                Answer::Race(why) | Answer::Busy(why) | Answer::Silent(why) => Err(PutError::Unknown(why)),
             },
-        };
-        self.rest(0).await;
-        Err(PutError::Unknown(doubt))
+        }
     }
 
     async fn list(&self, folder: &str) -> Result<Vec<String>, StateError> {
@@ -196,6 +207,10 @@ impl BlobStore for S3Store {
         };
         names.sort_unstable();
         Ok(names.into_iter().map(|name| format!("{folder}/{name}")).collect())
+    }
+
+    async fn rest(&self, failures: u32) {
+        self.clock.sleep(PAUSE * 2u32.saturating_pow(failures)).await;
     }
 
     async fn settle(&self, _: &str, _: Option<&Tag>, _: &Tag) -> Result<(), StateError> {
