@@ -30,18 +30,24 @@ pub(crate) fn unreadable(
     if owners.is_empty() || input.options.mode == Mode::Destroy {
         owners.extend(of_domains.iter().map(|address| address.owner()));
     }
-    let shown: Vec<String> = addresses.iter().take(3).map(ToString::to_string).collect();
-    let more = addresses.len().saturating_sub(shown.len());
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let few = few(addresses);
     let detail = format!(
-        "What is live of {}{more} is not known ({system}): {why}. Nothing is planned for what cannot be seen.",
-        shown.join(", ")
+        "What is live of {few} is not known ({system}): {why}. Nothing is planned for what cannot be seen."
     );
     // The text is the same for each owner, so that it is shown once; the scopes are what differs.
     owners
         .into_iter()
         .map(|owner| Diagnostic::error(codes::UNREADABLE, detail.clone()).scoped(owner))
         .collect()
+}
+
+/// Some of many addresses, and how many more there are.
+pub(crate) fn few(addresses: &[&Address]) -> String {
+    let shown: Vec<String> = addresses.iter().take(3).map(ToString::to_string).collect();
+    match addresses.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// Owners held back: by resolve, by an error of their own, or by depending on one of those.

@@ -1,12 +1,13 @@
 //! Drift: what is live against what was last applied, resource by resource.
 
 use super::decide::{drift_of, other_incarnation};
+use super::held;
 use super::index::{self, Index, LiveSide};
 use super::types::{Drift, PriorResource};
 use super::{PlanInput, codes};
 use datamesh_provider::{Address, Diagnostic, Diagnostics};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How one resource stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -62,13 +63,23 @@ pub fn drift_report(input: &PlanInput<'_>) -> (DriftReport, Diagnostics) {
             Err(diagnostic) => diagnostics.push(*diagnostic),
         }
     }
-    for entry in report.entries.iter().filter(|entry| entry.verdict == Verdict::Unreadable) {
-        let why = entry.why.as_deref().unwrap_or("it was not read");
-        let detail = format!("What is live of {} is not known: {why}.", entry.address);
-        diagnostics.push(Diagnostic::error(codes::UNREADABLE, detail).scoped(entry.address.owner()));
-    }
+    diagnostics.extend(unreadable(&report));
     diagnostics.sort();
     (report, diagnostics)
+}
+
+/// One finding for all that could not be read for the same reason: a system that is down is one error.
+fn unreadable(report: &DriftReport) -> Vec<Diagnostic> {
+    let mut by_reason: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
+    for entry in report.entries.iter().filter(|entry| entry.verdict == Verdict::Unreadable) {
+        by_reason.entry(entry.why.as_deref().unwrap_or("it was not read")).or_default().push(&entry.address);
+    }
+    let finding = |(why, addresses): (&str, Vec<&Address>)| {
+        let detail = format!("What is live of {} is not known: {why}.", held::few(&addresses));
+        let owners: BTreeSet<String> = addresses.iter().map(|address| address.owner()).collect();
+        owners.into_iter().map(move |owner| Diagnostic::error(codes::UNREADABLE, detail.clone()).scoped(owner))
+    };
+    by_reason.into_iter().flat_map(finding).collect()
 }
 
 fn judge(index: &Index<'_>, sides: &index::Sides<'_>) -> Option<DriftEntry> {

@@ -5,7 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::render::human::plural;
 use crate::cli::render::{human, json};
-use crate::engine::judge_state;
+use crate::engine::{codes, judge_state};
 use crate::source::{self, WorkingTree};
 use clap::Args;
 use datamesh_core::graph::environment::{ResolvedEnvironment, environment};
@@ -42,6 +42,11 @@ const NOT_JUDGED: &[&str] = &[
 ];
 
 pub fn run(args: &ValidateArgs, run: &Invocation) -> Exit {
+    if let Some(path) = args.paths.iter().find(|path| !run.cwd.join(path).exists()) {
+        let detail = format!("There is no file or folder {}.", path.display());
+        let help = "A path is relative to the folder this runs in.";
+        return run.ui.fail(Diagnostic::error(codes::NO_MATCH, detail).help(help));
+    }
     match run.root() {
         Ok(root) => tree(&root, &args.paths, run, args.strict),
         Err(_) if !args.paths.is_empty() && args.paths.iter().all(|path| run.cwd.join(path).is_file()) => {
