@@ -10,7 +10,7 @@ use datamesh_core::schedule::{End, Schedule, Tally};
 use datamesh_provider::{
     Address, Attributes, Context, Event, LiveObject, OpAction, Operation, OperationId, Outcome, SystemName,
 };
-use datamesh_state::{Intent, Locked, Shard, ShardError, StateError};
+use datamesh_state::{Intent, Locked, Record, Shard, ShardError, StateError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an apply needs beside the plan.
@@ -21,6 +21,8 @@ pub(crate) struct ApplyInput<'a> {
     pub systems: &'a Systems,
     /// Identity of each system, as the plan saw it.
     pub identities: &'a BTreeMap<SystemName, String>,
+    /// What was recorded of all that the plan relies on, when it was made.
+    pub records: &'a BTreeMap<Address, Record>,
     /// Names this run in intents and records.
     pub run: &'a str,
 }
@@ -52,6 +54,8 @@ pub struct ApplyReport {
     pub mismatches: Vec<Address>,
     /// Shards that could not be written any more.
     pub state_errors: Vec<StateError>,
+    /// What was not begun because of what another domain's state says by now, and why.
+    pub withdrawn: BTreeMap<Address, String>,
     pub interrupted: bool,
     /// Operations that would have come, but were not started.
     pub not_started: Vec<Address>,
@@ -59,7 +63,10 @@ pub struct ApplyReport {
 
 impl ApplyReport {
     pub fn is_complete(&self) -> bool {
-        self.failures.is_empty() && self.state_errors.is_empty() && self.not_started.is_empty()
+        self.failures.is_empty()
+            && self.state_errors.is_empty()
+            && self.not_started.is_empty()
+            && self.withdrawn.is_empty()
     }
 }
 
@@ -82,23 +89,29 @@ pub(crate) async fn apply(input: &ApplyInput<'_>, locked: &mut Locked, cx: &Cont
         schedule: Schedule::new(&input.plan.graph),
         drafts: BTreeMap::new(),
         dirty: BTreeSet::new(),
+        adopted: Vec::new(),
         report: ApplyReport::default(),
     };
     run.open_drafts(locked);
     run.keep_books();
     run.groups(locked).await;
     run.flush(locked).await;
+    // Where there was no operation at all.
+    run.unopposed(Vec::new(), locked).await;
+    run.flush(locked).await;
     run.finish()
 }
 
 /// One apply. Drafts are the shards as they are to be written next.
-struct Run<'a> {
-    input: &'a ApplyInput<'a>,
+pub(super) struct Run<'a> {
+    pub(super) input: &'a ApplyInput<'a>,
     cx: &'a Context,
-    schedule: Schedule<'a>,
-    drafts: BTreeMap<String, Shard>,
-    dirty: BTreeSet<String>,
-    report: ApplyReport,
+    pub(super) schedule: Schedule<'a>,
+    pub(super) drafts: BTreeMap<String, Shard>,
+    pub(super) dirty: BTreeSet<String>,
+    /// Adopted by this run, and not yet asked about.
+    pub(super) adopted: Vec<Address>,
+    pub(super) report: ApplyReport,
 }
 
 impl Run<'_> {
@@ -115,6 +128,9 @@ impl Run<'_> {
             let bound = identity.map_or(Ok(()), |identity| draft.bind(&change.system, identity));
             let done = bound.and_then(|()| book(draft, change, self.input.types));
             self.dirty.insert(domain.clone());
+            if change.action == Action::Adopt {
+                self.adopted.push(change.address.clone());
+            }
             if let Err(source) = done {
                 self.lose(&domain, StateError::Invalid { place: domain.clone(), source });
             }
@@ -133,6 +149,7 @@ impl Run<'_> {
             let group = self.begin(group);
             self.flush(locked).await;
             let group = self.still_ours(group);
+            let group = self.unopposed(group, locked).await;
             if group.is_empty() {
                 continue;
             }
@@ -154,7 +171,8 @@ impl Run<'_> {
         for at in group {
             let planned = self.schedule.operation(at);
             let domain = planned.address.domain().to_owned();
-            let change = self.input.plan.change(&planned.address);
+            let withdrawn = self.report.withdrawn.contains_key(&planned.address);
+            let change = self.input.plan.change(&planned.address).filter(|_| !withdrawn);
             let (Some(change), Some(draft)) = (change, self.drafts.get_mut(&domain)) else {
                 self.schedule.skip(at);
                 continue;

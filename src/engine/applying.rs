@@ -7,7 +7,7 @@ use super::recover::{self, Settled};
 use super::session::Session;
 use datamesh_core::plan::{Action, ShardVersion};
 use datamesh_provider::{Diagnostics, Event, SystemName};
-use datamesh_state::{LockInfo, LockRequest, Locked, StateError};
+use datamesh_state::{LockInfo, LockRequest, Locked, Others, StateError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -33,26 +33,46 @@ pub enum ApplyError {
     Overtaken(String),
 }
 
+/// What was found out about the operations that interrupted applies left.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    pub settled: Vec<Settled>,
+    /// What a person has to decide.
+    pub found: Diagnostics,
+    /// Domains where operations are under way that are somebody's: why they could not be looked at.
+    pub left: Vec<StateError>,
+}
+
 impl Session {
     /// Finds out what became of operations an interrupted apply left, and stores it. What a person has to decide
-    /// comes back as errors.
-    pub async fn recover(&self, wait: Duration) -> Result<(Vec<Settled>, Diagnostics), StateError> {
+    /// comes back as errors. Domains that somebody works in are left to them.
+    pub async fn recover(&self, wait: Duration) -> Result<Recovered, StateError> {
         let shards = self.shards().await?;
-        let pending = |shard: &&datamesh_state::Shard| !shard.pending.is_empty();
-        let domains: Vec<String> =
-            shards.values().filter(pending).map(|shard| shard.domain.clone()).collect();
-        if domains.is_empty() {
-            return Ok((Vec::new(), Diagnostics::default()));
-        }
-        self.cx().events.event(Event::Phase { name: "recover" });
-        let run = self.run_id();
-        let mut locked = self.lock(&domains, "recover", &run, wait).await?;
+        let pending = shards.values().filter(|shard| !shard.pending.is_empty());
+        let mut domains: Vec<String> = pending.map(|shard| shard.domain.clone()).collect();
+        let mut recovered = Recovered::default();
+        let (run, mut patience) = (self.run_id(), wait);
+        let mut locked = loop {
+            if domains.is_empty() {
+                return Ok(recovered);
+            }
+            self.cx().events.event(Event::Phase { name: "recover" });
+            match self.lock(&domains, "recover", &run, patience).await {
+                Ok(locked) => break locked,
+                Err(error) => {
+                    let StateError::Locked { domain, .. } = &error else { return Err(error) };
+                    domains.retain(|other| other != domain);
+                    recovered.left.push(error);
+                    patience = Duration::ZERO;
+                }
+            }
+        };
         let result = self.recover_locked(&mut locked, &domains, &run).await;
         let released = locked.release().await;
-        let settled = result?;
+        recovered.settled = result?;
         released?;
-        let found = settled.iter().filter_map(unsettled).collect();
-        Ok((settled, found))
+        recovered.found = recovered.settled.iter().filter_map(unsettled).collect();
+        Ok(recovered)
     }
 
     async fn recover_locked(
@@ -62,13 +82,16 @@ impl Session {
         run: &str,
     ) -> Result<Vec<Settled>, StateError> {
         self.last_calls_of_others(locked, domains).await?;
+        let foreign = locked.others().await?;
         let mut all = Vec::new();
         for domain in domains {
             let Some(mut shard) = locked.shard(domain).cloned() else { continue };
+            let held = locked.shards().filter(|(other, _)| other != domain).map(|(_, shard)| shard);
+            let others = Others::new(foreign.iter().chain(held));
             let needed: BTreeSet<SystemName> = shard.pending.values().map(|i| i.system.clone()).collect();
             let systems = self.connect(&needed).await;
             let place = domain.clone();
-            let settled = recover::recover(&mut shard, &systems, &self.types, self.cx(), true)
+            let settled = recover::recover(&mut shard, &systems, &self.types, self.cx(), &others, true)
                 .await
                 .map_err(|source| StateError::Invalid { place, source })?;
             locked.write(shard).await?;
@@ -123,6 +146,7 @@ impl Session {
             types: &self.types,
             systems: &planned.systems,
             identities: &identities,
+            records: &planned.records,
             run: &run,
         };
         let report = apply::apply(&input, &mut locked, self.cx()).await;

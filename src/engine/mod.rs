@@ -22,9 +22,10 @@ mod saved;
 mod session;
 mod signals;
 mod systems;
+mod withdraw;
 
 pub use apply::{ApplyReport, Failure};
-pub use applying::{Applied, ApplyError};
+pub use applying::{Applied, ApplyError, Recovered};
 pub use audit::RunOrigin;
 pub use backend::judge as judge_state;
 pub use edit::EditError;

@@ -14,7 +14,7 @@ use datamesh_core::plan::{
     read_set,
 };
 use datamesh_provider::{Address, Diagnostic, Diagnostics, Event, SystemName};
-use datamesh_state::{Record, Recovery, Shard, StateError};
+use datamesh_state::{Others, Record, Recovery, Shard, StateError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan is asked for.
@@ -223,7 +223,11 @@ impl Session {
         diagnostics: &mut Diagnostics,
     ) -> Result<Vec<Pending>, StateError> {
         let mut pending = Vec::new();
-        for (domain, shard) in shards.iter_mut().filter(|(_, shard)| !shard.pending.is_empty()) {
+        let busy: Vec<String> =
+            shards.iter().filter(|(_, shard)| !shard.pending.is_empty()).map(|(d, _)| d.clone()).collect();
+        for domain in &busy {
+            let others = Others::new(shards.iter().filter(|(other, _)| *other != domain).map(|(_, s)| s));
+            let Some(shard) = shards.get_mut(domain) else { continue };
             let holder = self.store.holder(&self.environment.name, domain).await?;
             if let Some(holder) = holder {
                 let holder = Some(holder.to_string());
@@ -238,7 +242,7 @@ impl Session {
                 continue;
             }
             let place = domain.clone();
-            let settled = recover::recover(shard, systems, &self.types, self.cx(), false)
+            let settled = recover::recover(shard, systems, &self.types, self.cx(), &others, false)
                 .await
                 .map_err(|source| StateError::Invalid { place, source })?;
             diagnostics.extend(settled.iter().filter_map(unsettled));

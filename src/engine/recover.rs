@@ -9,7 +9,7 @@ use datamesh_provider::{
     Address, Attributes, Context, Event, Facts, LiveObject, OpAction, OperationId, ReadRequest, ReadResult,
     SpanMap, SystemName, TypeName, View,
 };
-use datamesh_state::{Intent, Recovery, Shard, ShardError};
+use datamesh_state::{Intent, Others, Recovery, Shard, ShardError};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -34,12 +34,14 @@ type Answers = BTreeMap<OperationId, Result<Option<LiveObject>, String>>;
 
 /// Judges every pending operation of a shard, and applies the verdicts to it in memory.
 ///
+/// `others`: every other shard, so that nothing is taken for ours that is recorded there.
 /// With `wait`, an object whose creation is pending is believed absent only after the provider's `settle` bound.
 pub(crate) async fn recover(
     shard: &mut Shard,
     systems: &Systems,
     types: &Types,
     cx: &Context,
+    others: &Others,
     wait: bool,
 ) -> Result<Vec<Settled>, ShardError> {
     let pending: Vec<(OperationId, Intent)> = shard.pending.clone().into_iter().collect();
@@ -54,8 +56,11 @@ pub(crate) async fn recover(
     for (id, intent) in pending {
         let managed = |live: &LiveObject, like: &Attributes| managed(types, &intent.ty, live, like);
         let answer = answers.remove(&id).unwrap_or_else(|| Err("it was not answered".to_owned()));
-        let verdict =
-            answer.map(|live| half_made(types, &intent, shard.judge(&intent, live.as_ref(), &managed)));
+        let verdict = answer.map(|live| match claimed_elsewhere(shard, &intent, others) {
+            // Whoever has it stored an intent of its own, and saw that nobody else had: ours was never begun.
+            true => Recovery::NotCreated,
+            false => half_made(types, &intent, shard.judge(&intent, live.as_ref(), &managed)),
+        });
         if let Ok(verdict) = &verdict {
             shard.apply_recovery(&id, verdict, &managed)?;
         }
@@ -63,6 +68,11 @@ pub(crate) async fn recover(
         settled.push(Settled { address, action, step, verdict, id, run });
     }
     Ok(settled)
+}
+
+fn claimed_elsewhere(shard: &Shard, intent: &Intent, others: &Others) -> bool {
+    intent.action == OpAction::Create
+        && others.owner(shard, &intent.system, &intent.ty, &intent.object).is_some()
 }
 
 /// A creation of several steps was cut off after one of them: what the next steps are to set may show whatever the

@@ -9,6 +9,7 @@
 //! - [`Shard`]'s own functions: begin an operation, store its outcome, decide what became of one that was cut off.
 //!   Plain values in, plain values out.
 
+mod across;
 mod audit;
 mod blob;
 pub mod codes;
@@ -26,6 +27,7 @@ mod recover;
 mod shard;
 mod store;
 
+pub use across::{Objection, Others};
 pub use audit::{
     AUDIT_FORMAT, Actor, AuditRecord, Begun, Edited, Ended, Entry, Filed, Finding, Link, RunResult, Step,
     StepOutcome, open_runs, verify as verify_records,

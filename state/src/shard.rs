@@ -7,7 +7,7 @@ use datamesh_provider::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Types of which one object may have several owners: a binding is wanted by everyone who asked for it.
-const SHARED_TYPES: &[&str] = &["kafka_acl"];
+pub(crate) const SHARED_TYPES: &[&str] = &["kafka_acl"];
 
 /// A change that would break the state. Nothing of it was done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +71,7 @@ impl Shard {
     }
 
     /// Two names may mean one system.
-    fn identity_or_name(&self, system: &SystemName) -> String {
+    pub(crate) fn identity_or_name(&self, system: &SystemName) -> String {
         let name = system.to_string();
         self.systems.get(&name).map_or(name, |identity| format!("={identity}"))
     }
@@ -185,6 +185,11 @@ impl Shard {
             (Outcome::Stale(_) | Outcome::Rejected(_), _) => {}
         }
         Ok(self.pending.remove(id))
+    }
+
+    /// Takes an intent back whose operation was never begun.
+    pub fn withdraw(&mut self, id: &OperationId) -> Option<Intent> {
+        self.pending.remove(id)
     }
 
     /// The record was worked on; what was applied stays the prior.

@@ -9,6 +9,7 @@ use crate::history::keep;
 use crate::ident;
 use crate::probe::probe;
 use datamesh_provider::{Context, Entropy, Event, LeaseGate, LeaseLost};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 /// A write whose answer is lost, or that a passing fault refused, is sent this often.
 pub(crate) const ATTEMPTS: u32 = 5;
+/// Shards that are read at a time.
+const READS: usize = 16;
 /// A waiter looks again after this long at first, and after twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -85,14 +88,8 @@ impl StateStore {
 
     /// Every shard of the environment, without a lock.
     pub async fn load(&self, environment: &str) -> Result<Snapshot, StateError> {
-        check_owner_name("an environment", environment)?;
-        let mut snapshot = Snapshot::default();
-        for key in self.blobs.list(environment).await? {
-            let Some(blob) = self.blobs.get(&key).await? else { continue };
-            let found = found(environment, &key, blob)?;
-            snapshot.shards.insert(found.shard.domain.clone(), found);
-        }
-        Ok(snapshot)
+        let shards = read_all(self.blobs.as_ref(), environment, &|_| true).await?;
+        Ok(Snapshot { shards })
     }
 
     /// One shard as it is now, without a lock; `None`: there is none.
@@ -300,6 +297,22 @@ fn jittered(wait: Duration, entropy: &dyn Entropy) -> Duration {
     wait / 2 + wait * u32::from(byte[0]) / 510
 }
 
+/// The shards of an environment whose keys are wanted, by domain.
+async fn read_all(
+    blobs: &dyn BlobStore,
+    environment: &str,
+    wanted: &(dyn Fn(&str) -> bool + Send + Sync),
+) -> Result<BTreeMap<String, Found>, StateError> {
+    check_owner_name("an environment", environment)?;
+    let keys = blobs.list(environment).await?;
+    let read = keys.into_iter().filter(|key| wanted(key)).map(|key| async move {
+        let blob = blobs.get(&key).await?;
+        blob.map(|blob| found(environment, &key, blob)).transpose()
+    });
+    let found: Vec<Option<Found>> = stream::iter(read).buffered(READS).try_collect().await?;
+    Ok(found.into_iter().flatten().map(|found| (found.shard.domain.clone(), found)).collect())
+}
+
 pub(crate) fn found(environment: &str, key: &str, blob: Blob) -> Result<Found, StateError> {
     let shard = decode(&blob.place, &blob.bytes)?;
     if format!("{}/{}", shard.environment, shard.domain) != key || shard.environment != environment {
@@ -380,6 +393,14 @@ impl Locked {
     /// All of them, by domain.
     pub fn shards(&self) -> impl Iterator<Item = (&str, &Shard)> {
         self.slots.iter().map(|(domain, slot)| (domain.as_str(), &slot.shard))
+    }
+
+    /// The shards of the environment that this run does not hold, as they are now.
+    pub async fn others(&self) -> Result<Vec<Shard>, StateError> {
+        let foreign =
+            |key: &str| key.rsplit('/').next().is_some_and(|domain| !self.slots.contains_key(domain));
+        let found = read_all(self.blobs.as_ref(), &self.environment, &foreign).await?;
+        Ok(found.into_values().map(|found| found.shard).collect())
     }
 
     /// The serial a shard had before it was locked: what a saved plan is compared with. `None`: there was none.

@@ -359,9 +359,14 @@ impl Frozen {
 
 /// An apply that hangs in its first calls, with the intents of both domains stored.
 pub(crate) fn hanging(mesh: &Mesh) -> (Child, Frozen) {
+    hanging_in(mesh, &["apply", "--auto-approve"], 2)
+}
+
+/// A run that hangs in its first calls, with the intents of so many domains stored.
+pub(crate) fn hanging_in(mesh: &Mesh, args: &[&str], domains: usize) -> (Child, Frozen) {
     let frozen = Frozen::world_of(mesh);
-    let child = mesh.start(&["apply", "--auto-approve"]);
-    let stored = || mesh.shards().values().filter(|shard| !shard.pending.is_empty()).count() == 2;
+    let child = mesh.start(args);
+    let stored = || mesh.shards().values().filter(|shard| !shard.pending.is_empty()).count() == domains;
     let within_twenty_seconds = (0..2000).any(|_| {
         pause(10);
         stored()

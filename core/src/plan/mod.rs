@@ -77,6 +77,7 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
     run.check_imports();
     run.decide_declared();
     run.decide_undeclared();
+    run.note_what_begins();
     run.check_vanished_versions();
     run.finish()
 }
@@ -215,6 +216,17 @@ impl<'a> Run<'a> {
                 going.insert(address);
             }
             self.decisions.insert(address, decision);
+        }
+    }
+
+    /// What somebody is making this moment is not recorded yet, and nothing may be said about it either.
+    fn note_what_begins(&mut self) {
+        let pending = &self.input.prior.pending;
+        for pending in pending.iter().filter(|pending| pending.holder.is_some()) {
+            let known = self.being_changed.contains_key(&pending.address);
+            if !known && !self.priors.contains_key(&pending.address) {
+                self.is_left_out(&pending.address);
+            }
         }
     }
 

@@ -77,7 +77,9 @@ fn unreadable(report: &DriftReport) -> Vec<Diagnostic> {
     let finding = |(why, addresses): (&str, Vec<&Address>)| {
         let detail = format!("What is live of {} is not known: {why}.", held::few(&addresses));
         let owners: BTreeSet<String> = addresses.iter().map(|address| address.owner()).collect();
-        owners.into_iter().map(move |owner| Diagnostic::error(codes::UNREADABLE, detail.clone()).scoped(owner))
+        owners
+            .into_iter()
+            .map(move |owner| Diagnostic::error(codes::UNREADABLE, detail.clone()).scoped(owner))
     };
     by_reason.into_iter().flat_map(finding).collect()
 }

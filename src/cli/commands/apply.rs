@@ -9,7 +9,9 @@ use crate::cli::invocation::Invocation;
 use crate::cli::render::{applied, plan_human};
 use crate::engine::{Applied, ApplyError, PlanFile, PlanRequest, Planned, watch_signals};
 use clap::Args;
-use datamesh_provider::{Diagnostic, Outcome};
+use datamesh_provider::{Address, Diagnostic, Outcome};
+use datamesh_state::StateError;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Args)]
@@ -37,10 +39,12 @@ pub async fn run(args: &ApplyArgs, run: &Invocation) -> Exit {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    if let Some(exit) = prepare(run, &opened, &args.writing).await {
-        return exit;
-    }
-    let question = Question { saved: args.file.is_some(), strict: args.planning.strict, destroy: false };
+    let left = match prepare(run, &opened, &args.writing).await {
+        Ok(left) => left,
+        Err(exit) => return exit,
+    };
+    let (saved, strict) = (args.file.is_some(), args.planning.strict);
+    let question = Question { saved, strict, destroy: false, left: &left };
     // Who approves whatever the plan is may as well be given a newer one; a saved plan is what it is.
     let again = if args.file.is_some() || args.writing.auto_approve.is_some() { PLANS_AGAIN } else { 0 };
     let mut exit = once(run, &opened, args, question).await;
@@ -50,8 +54,8 @@ pub async fn run(args: &ApplyArgs, run: &Invocation) -> Exit {
         }
         run.ui.err("Another run was faster. Looking again.\n");
         exit = match settle(run, &opened, &args.writing).await {
-            Some(exit) => Err(Ended::With(exit)),
-            None => once(run, &opened, args, question).await,
+            Err(exit) => Err(Ended::With(exit)),
+            Ok(left) => once(run, &opened, args, Question { left: &left, ..question }).await,
         };
     }
     if args.planning.timing {
@@ -81,7 +85,7 @@ async fn once(
     run: &Invocation,
     opened: &Opened,
     args: &ApplyArgs,
-    question: Question,
+    question: Question<'_>,
 ) -> Result<Exit, Ended> {
     let planned = match &args.file {
         Some(file) => verified(run, opened, file).await,
@@ -91,27 +95,30 @@ async fn once(
     attempt(run, opened, &planned, &args.writing, question).await.map_err(Ended::Overtaken)
 }
 
-/// Watches for signals, and settles what an interrupted apply left. An answer ends the run.
-pub(super) async fn prepare(run: &Invocation, opened: &Opened, writing: &Writing) -> Option<Exit> {
+/// The domains whose pending operations are somebody's work, with who that is.
+pub(super) type Left = Vec<StateError>;
+
+/// Watches for signals, and settles what an interrupted apply left.
+pub(super) async fn prepare(run: &Invocation, opened: &Opened, writing: &Writing) -> Result<Left, Exit> {
     if let Err(error) = watch_signals(&opened.context, writing.shutdown_grace) {
         let detail = format!("Signals cannot be watched for: {error}.");
-        return Some(run.ui.fail(Diagnostic::error(codes::ENGINE, detail)));
+        return Err(run.ui.fail(Diagnostic::error(codes::ENGINE, detail)));
     }
     settle(run, opened, writing).await
 }
 
-/// Settles what an interrupted apply left. An answer ends the run.
-async fn settle(run: &Invocation, opened: &Opened, writing: &Writing) -> Option<Exit> {
+/// Settles what an interrupted apply left.
+async fn settle(run: &Invocation, opened: &Opened, writing: &Writing) -> Result<Left, Exit> {
     match opened.session.recover(writing.lock_timeout).await {
-        Ok((settled, found)) => {
+        Ok(recovered) => {
             opened.progress.finish();
-            run.ui.err(&applied::settled(&settled));
-            run.ui.diagnostics(&found, opened.session.sources());
-            None
+            run.ui.err(&applied::settled(&recovered.settled));
+            run.ui.diagnostics(&recovered.found, opened.session.sources());
+            Ok(recovered.left)
         }
         Err(error) => {
             opened.progress.finish();
-            Some(open::fail_state(run, &error))
+            Err(open::fail_state(run, &error))
         }
     }
 }
@@ -141,11 +148,13 @@ async fn verified(run: &Invocation, opened: &Opened, file: &std::path::Path) -> 
 
 /// What has to be known before anything is written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Question {
+pub(super) struct Question<'a> {
     /// A saved plan was reviewed already.
     pub(super) saved: bool,
     pub(super) strict: bool,
     pub(super) destroy: bool,
+    /// What somebody else was at work on when this run began.
+    pub(super) left: &'a [StateError],
 }
 
 /// Approval, then the apply itself; how the run ends.
@@ -154,7 +163,7 @@ pub(super) async fn carry_out(
     opened: &Opened,
     planned: &Planned,
     writing: &Writing,
-    question: Question,
+    question: Question<'_>,
 ) -> Exit {
     let done = attempt(run, opened, planned, writing, question).await;
     done.unwrap_or_else(|error| fail_apply(run, opened, &error))
@@ -166,7 +175,7 @@ async fn attempt(
     opened: &Opened,
     planned: &Planned,
     writing: &Writing,
-    question: Question,
+    question: Question<'_>,
 ) -> Result<Exit, ApplyError> {
     let planning = plan::exit_of(planned);
     if question.strict && planning == Exit::Error {
@@ -175,7 +184,7 @@ async fn attempt(
     }
     // A saved plan that has nothing left may still lack its mark.
     if !planned.plan.has_work() && planned.of_saved().is_none() {
-        return Ok(planning);
+        return Ok(planning.and(left_out(run, planned, question)));
     }
     if let Err(diagnostic) = approve(run, opened, planned, writing, question) {
         return Ok(run.ui.fail(*diagnostic));
@@ -185,11 +194,23 @@ async fn attempt(
     match done {
         Ok(done) => {
             run.ui.out(&if run.ui.json { applied::events(&done) } else { applied::report(&done) });
-            Ok(planning.and(exit_of(&done)))
+            Ok(planning.and(exit_of(&done)).and(left_out(run, planned, question)))
         }
         Err(overtaken @ ApplyError::Overtaken(_)) => Err(overtaken),
         Err(error) => Ok(planning.and(fail_apply(run, opened, &error))),
     }
+}
+
+/// What was asked for and is somebody else's work at this moment is not done by this run, and it says so.
+fn left_out(run: &Invocation, planned: &Planned, question: Question<'_>) -> Exit {
+    let busy: BTreeSet<&str> = planned.plan.being_changed.keys().map(Address::domain).collect();
+    let mut exit = Exit::Ok;
+    for error in question.left {
+        if matches!(error, StateError::Locked { domain, .. } if busy.contains(domain.as_str())) {
+            exit = exit.and(open::fail_state(run, error));
+        }
+    }
+    exit
 }
 
 fn approve(
@@ -197,7 +218,7 @@ fn approve(
     opened: &Opened,
     planned: &Planned,
     writing: &Writing,
-    question: Question,
+    question: Question<'_>,
 ) -> Result<(), Box<Diagnostic>> {
     let environment = opened.session.environment();
     let refuse = |detail: String, help: String| {
@@ -271,6 +292,9 @@ fn exit_of(applied: &Applied) -> Exit {
             Outcome::Partial(..) => Exit::PartialApply,
             _ => Exit::Error,
         });
+    }
+    if !report.withdrawn.is_empty() {
+        exit = exit.and(Exit::StalePlan);
     }
     if report.tally.indeterminate > 0 {
         exit = exit.and(Exit::Indeterminate);

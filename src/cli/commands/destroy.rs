@@ -53,9 +53,10 @@ pub async fn run(args: &DestroyArgs, run: &Invocation) -> Exit {
         opened.progress.finish();
         return run.ui.fail(Diagnostic::error(codes::DESTROY_WHAT, detail).help("Name what to destroy."));
     }
-    if let Some(exit) = apply::prepare(run, &opened, &args.writing).await {
-        return exit;
-    }
+    let left = match apply::prepare(run, &opened, &args.writing).await {
+        Ok(left) => left,
+        Err(exit) => return exit,
+    };
     let mut asked = open::asked(run, opened.session.root(), &args.planning, &[]);
     (asked.targets, asked.destroy) = (targets, true);
     let request = PlanRequest { asked, snapshot: None, check: true };
@@ -64,6 +65,6 @@ pub async fn run(args: &DestroyArgs, run: &Invocation) -> Exit {
         Err(error) => return open::fail_state(run, &error),
     };
     plan::show(run, &opened, &planned, plan_human::Options::default());
-    let question = Question { saved: false, strict: args.planning.strict, destroy: true };
+    let question = Question { saved: false, strict: args.planning.strict, destroy: true, left: &left };
     apply::carry_out(run, &opened, &planned, &args.writing, question).await
 }

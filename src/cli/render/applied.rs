@@ -32,7 +32,16 @@ pub fn report(applied: &Applied) -> String {
             escape::line(&address.to_string())
         );
     }
-    for address in &report.not_started {
+    for (address, why) in &report.withdrawn {
+        let _ = writeln!(
+            out,
+            "{} {}: {}",
+            paint(YELLOW, "stale"),
+            escape::line(&address.to_string()),
+            escape::line(why)
+        );
+    }
+    for address in report.not_started.iter().filter(|address| !report.withdrawn.contains_key(address)) {
         let _ = writeln!(out, "{} {}", paint(YELLOW, "not begun"), escape::line(&address.to_string()));
     }
     for error in &report.state_errors {
@@ -83,6 +92,8 @@ pub fn events(applied: &Applied) -> String {
             })
         })
         .collect();
+    let withdrawn: Vec<_> =
+        report.withdrawn.iter().map(|(address, why)| json!({"address": address, "why": why})).collect();
     let state: Vec<String> = report.state_errors.iter().map(ToString::to_string).collect();
     super::json::object_line(&json!({
         "type": "apply_summary",
@@ -96,6 +107,7 @@ pub fn events(applied: &Applied) -> String {
         "failures": failures,
         "mismatches": report.mismatches,
         "not_started": report.not_started,
+        "withdrawn": withdrawn,
         "state_errors": state,
     }))
 }
