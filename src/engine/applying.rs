@@ -196,10 +196,22 @@ impl Session {
         run: &str,
         wait: Duration,
     ) -> Result<Locked, StateError> {
+        self.lock_as(&self.repository, domains, operation, run, wait).await
+    }
+
+    /// Locks shards of a repository that need not be this one.
+    pub(super) async fn lock_as(
+        &self,
+        repository: &str,
+        domains: &[String],
+        operation: &str,
+        run: &str,
+        wait: Duration,
+    ) -> Result<Locked, StateError> {
         let request = LockRequest {
             environment: &self.environment.name,
             domains,
-            repository: &self.repository,
+            repository,
             info: self.lock_info(operation, run),
             wait,
         };

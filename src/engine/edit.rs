@@ -1,7 +1,9 @@
 //! Edits of the state by hand, under its locks, each with a record.
 
 use super::session::Session;
+use datamesh_provider::{ErrorKind, ProviderError, SystemName};
 use datamesh_state::{Shard, ShardError, StateError};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Why the state was not edited.
@@ -14,31 +16,75 @@ pub enum EditError {
     Refused(ShardError),
     #[error("nothing is recorded of the domain {0}")]
     NoDomain(String),
+    /// It was made from a version that is not the one in force.
+    #[error("it was made from version {parent}, and the state has version {found} by now")]
+    Moved { parent: u64, found: u64 },
+}
+
+/// One edit of one shard.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    pub domain: String,
+    /// The command: `state rm`.
+    pub operation: &'static str,
+    /// What is done, in words.
+    pub what: String,
+    pub wait: Duration,
+    /// The version it was made from, where it was made from one: another one is not edited.
+    pub parent: Option<u64>,
 }
 
 impl Session {
     /// Changes one shard, and records what was done in words. Nothing is contacted but the state.
     pub async fn edit(
         &self,
-        domain: &str,
-        operation: &str,
-        what: Vec<String>,
-        wait: Duration,
+        edit: Edit,
         change: impl FnOnce(&mut Shard) -> Result<(), ShardError> + Send,
     ) -> Result<(), EditError> {
+        self.edit_of(&self.repository, edit, change).await
+    }
+
+    /// Makes a shard of another repository this one's. The one it was is refused from then on.
+    pub async fn adopt_shard(&self, from: &str, edit: Edit) -> Result<(), EditError> {
+        let ours = self.repository.clone();
+        let adopt = |shard: &mut Shard| {
+            shard.repository = ours;
+            Ok(())
+        };
+        self.edit_of(from, edit, adopt).await
+    }
+
+    /// The name of the repository whose state is this session's.
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    async fn edit_of(
+        &self,
+        repository: &str,
+        edit: Edit,
+        change: impl FnOnce(&mut Shard) -> Result<(), ShardError> + Send,
+    ) -> Result<(), EditError> {
+        let Edit { domain, operation, what, wait, parent } = edit;
         // Locking makes the shards that are missing.
-        if self.store.peek(&self.environment.name, domain).await?.is_none() {
-            return Err(EditError::NoDomain(domain.to_owned()));
+        if self.store.peek(&self.environment.name, &domain).await?.is_none() {
+            return Err(EditError::NoDomain(domain));
         }
         let run = self.run_id();
-        let mut locked = self.lock(&[domain.to_owned()], operation, &run, wait).await?;
-        let Some(mut draft) = locked.shard(domain).cloned() else {
-            return Err(EditError::NoDomain(domain.to_owned()));
+        let mut locked =
+            self.lock_as(repository, std::slice::from_ref(&domain), operation, &run, wait).await?;
+        let Some(mut draft) = locked.shard(&domain).cloned() else {
+            return Err(EditError::NoDomain(domain));
         };
-        let done = match change(&mut draft) {
-            Err(refused) => Err(EditError::Refused(refused)),
+        let found = locked.found_serial(&domain);
+        let changed = match parent.filter(|parent| Some(*parent) != found) {
+            Some(parent) => Err(EditError::Moved { parent, found: found.unwrap_or_default() }),
+            None => change(&mut draft).map_err(EditError::Refused),
+        };
+        let done = match changed {
+            Err(refused) => Err(refused),
             // On record first: an edit without a record would be one that nobody made.
-            Ok(()) => match self.record_edit(operation, &run, what).await {
+            Ok(()) => match self.record_edit(operation, &run, vec![what]).await {
                 Ok(()) => locked.write(draft).await.map_err(EditError::from),
                 Err(error) => Err(error.into()),
             },
@@ -46,5 +92,16 @@ impl Session {
         let released = locked.release().await;
         done?;
         Ok(released?)
+    }
+
+    /// Who a system says it is.
+    pub async fn identity(&self, system: &SystemName) -> Result<String, ProviderError> {
+        let systems = self.connect(&BTreeSet::from([system.clone()])).await;
+        let facts = systems.get(system)?.facts(self.cx()).await?;
+        if facts.identity.is_empty() {
+            return Err(ProviderError::new(ErrorKind::Invalid, system.to_string(), "its identity")
+                .message("it does not say who it is"));
+        }
+        Ok(facts.identity)
     }
 }

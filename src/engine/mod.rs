@@ -28,7 +28,7 @@ pub use apply::{ApplyReport, Failure};
 pub use applying::{Applied, ApplyError, Recovered};
 pub use audit::RunOrigin;
 pub use backend::judge as judge_state;
-pub use edit::EditError;
+pub use edit::{Edit, EditError};
 pub use plan_file::{Asked, PLAN_FORMAT, PlanFile, PlanFileError};
 pub use planning::{PlanRequest, Planned};
 pub use recover::Settled;

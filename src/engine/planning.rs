@@ -9,6 +9,7 @@ use datamesh_core::graph::DesiredGraph;
 use datamesh_core::graph::recorded::Recorded;
 use datamesh_core::graph::resolve::resolve;
 use datamesh_core::graph::selector::AddressGlob;
+use datamesh_core::manifest::Manifest;
 use datamesh_core::plan::{
     self, DriftReport, Mode, Pending, Plan, PlanInput, PlanOptions, Prior, Scope, ShardVersion, Snapshot,
     read_set,
@@ -188,9 +189,19 @@ impl Session {
         desired
     }
 
+    /// The shards of this mesh. Those of another one that shares the storage are none of its business, unless their
+    /// domain is declared here as well: then one of the two is wrong.
     pub(crate) async fn shards(&self) -> Result<BTreeMap<String, Shard>, StateError> {
         let found = self.store.load(&self.environment.name).await?;
-        Ok(found.shards.into_iter().map(|(domain, found)| (domain, found.shard)).collect())
+        let (ours, foreign): (Vec<_>, Vec<_>) =
+            found.shards.into_iter().partition(|(_, found)| found.shard.repository == self.repository);
+        let declared =
+            |domain: &str| self.load.manifests.iter().any(|loaded| is_of(&loaded.manifest, domain));
+        if let Some((_, found)) = foreign.into_iter().find(|(domain, _)| declared(domain)) {
+            let (owner, ours) = (found.shard.repository, self.repository.clone());
+            return Err(StateError::Foreign { place: found.place, owner, ours });
+        }
+        Ok(ours.into_iter().map(|(domain, found)| (domain, found.shard)).collect())
     }
 
     pub(crate) async fn connect(&self, needed: &BTreeSet<SystemName>) -> Systems {
@@ -278,6 +289,15 @@ impl Session {
             on_remove: Some(self.environment.on_remove),
             protected: self.environment.protected,
         }
+    }
+}
+
+/// Whether a document declares a domain, or a product of it.
+fn is_of(manifest: &Manifest, domain: &str) -> bool {
+    match manifest {
+        Manifest::DataProduct(product) => product.metadata.domain.value == domain,
+        Manifest::Domain(declared) => declared.metadata.name.value == domain,
+        _ => false,
     }
 }
 

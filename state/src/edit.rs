@@ -2,7 +2,7 @@
 
 use crate::format::Shard;
 use crate::shard::ShardError;
-use datamesh_provider::Address;
+use datamesh_provider::{Address, SystemName};
 
 impl Shard {
     /// Forgets a record: what is live stays, and is nobody's.
@@ -29,12 +29,44 @@ impl Shard {
         if let Some(intent) = under_way {
             return Err(ShardError::Busy { address: intent.address.clone() });
         }
-        let mut resources = older.resources.clone();
+        self.replace_records(older);
+        Ok(())
+    }
+
+    /// The records of a document that was pulled from this shard and changed by hand, in the place of today's. What else
+    /// stands in the document has to be as it is.
+    pub fn push(&mut self, edited: &Self) -> Result<(), ShardError> {
+        let head = |shard: &Self| {
+            let Self { format, environment, domain, repository, .. } = shard.clone();
+            (format, environment, domain, repository)
+        };
+        if head(self) != head(edited)
+            || self.tombstones != edited.tombstones
+            || self.incoming != edited.incoming
+        {
+            return Err(ShardError::Document("only its records can be changed by hand"));
+        }
+        if self.systems != edited.systems {
+            return Err(ShardError::Document("what its systems are is changed with `state rebind`"));
+        }
+        self.restore(edited)
+    }
+
+    fn replace_records(&mut self, other: &Self) {
+        let mut resources = other.resources.clone();
         for (address, record) in &mut resources {
             let Some(today) = self.resources.get(address).filter(|today| *today != record) else { continue };
             record.generation = today.generation.max(record.generation) + 1;
         }
         self.resources = resources;
+    }
+
+    /// Says that another system is what a name has stood for all along: moved, or made again.
+    pub fn rebind(&mut self, system: &SystemName, identity: &str) -> Result<(), ShardError> {
+        if let Some(intent) = self.pending.values().find(|intent| intent.system == *system) {
+            return Err(ShardError::Busy { address: intent.address.clone() });
+        }
+        self.systems.insert(system.to_string(), identity.to_owned());
         Ok(())
     }
 }

@@ -122,7 +122,7 @@ impl StateError {
             }
             StateErrorKind::Unsupported => "upgrade datamesh to the version that wrote it, or a newer one",
             StateErrorKind::Foreign => {
-                "check that this is the right environment and the right storage for this mesh"
+                "check that this is the right environment and the right storage; to make it this mesh's, see `datamesh state adopt-shard --help`"
             }
             StateErrorKind::Unknown => "run the same command again: it finds out what happened first",
             StateErrorKind::Io => {

@@ -106,11 +106,13 @@ impl<'a> Run<'a> {
                  `{}`. Planning against another system would make everything anew there.",
                 facts.identity
             );
-            let help = "Point the environment back at the old system; if this is its rightful successor, keep the old \
-                        state folder aside and start this environment with a new one, which adopts what is there.";
+            let help = format!(
+                "Point the environment back at the old system; if this is its rightful successor, moved or restored, say \
+                 so with `datamesh state rebind {system}`."
+            );
             for owner in self.owners_on(system) {
                 let diagnostic =
-                    Diagnostic::error(codes::OTHER_SYSTEM, detail.clone()).help(help).scoped(owner);
+                    Diagnostic::error(codes::OTHER_SYSTEM, detail.clone()).help(help.clone()).scoped(owner);
                 self.diagnostics.push(diagnostic);
             }
         }

@@ -19,5 +19,6 @@ pub mod schema;
 pub mod show;
 pub mod state;
 mod state_edit;
+mod state_whole;
 pub mod validate;
 mod version;

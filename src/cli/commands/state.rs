@@ -2,6 +2,7 @@
 
 use super::open::{self, Opened};
 use super::state_edit::{self, Editing};
+use super::state_whole;
 use crate::cli::codes;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
@@ -12,6 +13,7 @@ use datamesh_core::graph::selector::AddressGlob;
 use datamesh_provider::{Address, Diagnostic};
 use datamesh_state::Record;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
@@ -99,6 +101,50 @@ shows what differs.")]
         #[command(flatten)]
         editing: Editing,
     },
+    /// Put a pulled and edited document in the place of the version it was pulled from
+    #[command(after_help = "\
+Examples:
+  datamesh state pull orders > orders.json
+  datamesh state push orders.json
+  jq '…' orders.json | datamesh state push - --auto-approve
+
+Only `resources` may differ. Refused where the state was written since it was pulled (exit 5), or while an operation is \
+under way.")]
+    Push {
+        /// The document; `-` is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        editing: Editing,
+    },
+    /// Say that the system that answers now is the one the records are about
+    #[command(after_help = "\
+Examples:
+  datamesh state rebind kafka.default
+
+For a cluster that was moved or restored, and has another identity. The next plan compares every record with what is \
+there: what was made again is `replaced outside`, and never deleted.")]
+    Rebind {
+        #[arg(value_name = "SYSTEM")]
+        system: String,
+        #[command(flatten)]
+        editing: Editing,
+    },
+    /// Make a domain that another mesh recorded this one's
+    #[command(after_help = "\
+Examples:
+  datamesh state adopt-shard orders
+
+After a domain moved to another repository, or a mesh got another name. The mesh it was is refused from then on.")]
+    AdoptShard {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        #[command(flatten)]
+        editing: Editing,
+    },
+    /// Raise the state to the newest format; older versions of this program cannot read it then
+    #[command(after_help = "Examples:\n  datamesh state upgrade")]
+    Upgrade,
 }
 
 pub async fn run(args: &StateArgs, run: &Invocation) -> Exit {
@@ -120,6 +166,14 @@ pub async fn run(args: &StateArgs, run: &Invocation) -> Exit {
         StateCommand::Restore { domain, serial, editing } => {
             return state_edit::restore(run, &opened, domain, *serial, editing).await;
         }
+        StateCommand::Push { file, editing } => return state_whole::push(run, &opened, file, editing).await,
+        StateCommand::Rebind { system, editing } => {
+            return state_whole::rebind(run, &opened, system, editing).await;
+        }
+        StateCommand::AdoptShard { domain, editing } => {
+            return state_whole::adopt(run, &opened, domain, editing).await;
+        }
+        StateCommand::Upgrade => return state_whole::upgrade(run, &opened).await,
         StateCommand::List { .. } | StateCommand::Show { .. } => {}
     }
     let records = match records_of(&opened).await {

@@ -8,7 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::render::escape;
 use crate::cli::render::json::{document_text, object_line};
-use crate::engine::EditError;
+use crate::engine::{Edit, EditError};
 use clap::Args;
 use datamesh_provider::{Address, Diagnostic};
 use datamesh_state::{Shard, ShardError};
@@ -25,7 +25,7 @@ pub struct Editing {
     pub lock_timeout: Duration,
 }
 
-type Failed = Box<Diagnostic>;
+pub(super) type Failed = Box<Diagnostic>;
 
 fn address(text: &str) -> Result<Address, Failed> {
     text.parse().map_err(|error| {
@@ -34,32 +34,48 @@ fn address(text: &str) -> Result<Address, Failed> {
     })
 }
 
-/// One edit of one domain: asked for, done, told.
-struct Edit<'a> {
-    domain: &'a str,
-    operation: &'static str,
-    what: String,
+impl Editing {
+    pub(super) fn of(&self, domain: &str, operation: &'static str, what: String) -> Edit {
+        Edit { domain: domain.to_owned(), operation, what, wait: self.lock_timeout, parent: None }
+    }
 }
 
-async fn edit(
+/// Whether somebody approves of an edit.
+pub(super) fn agreed(run: &Invocation, opened: &Opened, editing: &Editing, what: &str) -> Result<(), Failed> {
+    let question = format!("This will {} in the state, and touch nothing live. Do it?", escape::line(what));
+    let agreed = approved(&editing.approval, run, opened, "Editing the state", &question);
+    opened.progress.finish();
+    agreed
+}
+
+/// One edit of one domain: asked for, done, told.
+pub(super) async fn edit(
     run: &Invocation,
     opened: &Opened,
     editing: &Editing,
-    edit: Edit<'_>,
+    edit: Edit,
     change: impl FnOnce(&mut Shard) -> Result<(), ShardError> + Send,
 ) -> Exit {
-    let Edit { domain, operation, what } = edit;
-    let question = format!("This will {} in the state, and touch nothing live. Do it?", escape::line(&what));
-    if let Err(diagnostic) = approved(&editing.approval, run, opened, "Editing the state", &question) {
-        opened.progress.finish();
+    if let Err(diagnostic) = agreed(run, opened, editing, &edit.what) {
         return run.ui.fail(*diagnostic);
     }
-    let done = opened.session.edit(domain, operation, vec![what.clone()], editing.lock_timeout, change).await;
+    let what = edit.what.clone();
+    let done = opened.session.edit(edit, change).await;
+    told(run, opened, &what, done)
+}
+
+/// How an edit ended.
+pub(super) fn told(run: &Invocation, opened: &Opened, what: &str, done: Result<(), EditError>) -> Exit {
     opened.progress.finish();
     match done {
         Ok(()) if run.ui.json => run.ui.out(&object_line(&json!({"done": what}))),
-        Ok(()) => run.ui.out(&format!("Done: {}.\n", escape::line(&what))),
+        Ok(()) => run.ui.out(&format!("Done: {}.\n", escape::line(what))),
         Err(EditError::State(error)) => return open::fail_state(run, &error),
+        Err(error @ EditError::Moved { .. }) => {
+            let diagnostic = Diagnostic::error(codes::NOT_EDITED, format!("{error}. Nothing was done."));
+            run.ui.fail(diagnostic.help("Pull it again, and make the same changes there."));
+            return Exit::StalePlan;
+        }
         Err(error @ (EditError::Refused(_) | EditError::NoDomain(_))) => {
             let diagnostic = Diagnostic::error(codes::NOT_EDITED, format!("{error}. Nothing was done."));
             return run.ui.fail(diagnostic.help(
@@ -82,7 +98,7 @@ pub(super) async fn mv(run: &Invocation, opened: &Opened, from: &str, to: &str, 
         return run.ui.fail(Diagnostic::error(codes::NOT_EDITED, detail).help(help));
     }
     let what = format!("move {from} to {to}");
-    let one = Edit { domain: from.domain(), operation: "state mv", what };
+    let one = editing.of(from.domain(), "state mv", what);
     edit(run, opened, editing, one, |shard| {
         // A move that was made before is no move now.
         match shard.resources.contains_key(&from) {
@@ -101,7 +117,7 @@ pub(super) async fn rm(run: &Invocation, opened: &Opened, addresses: &[String], 
             Err(diagnostic) => return run.ui.fail(*diagnostic),
         };
         let what = format!("forget {address}; its live object stays as it is");
-        let one = Edit { domain: address.domain(), operation: "state rm", what };
+        let one = editing.of(address.domain(), "state rm", what);
         exit = exit.and(edit(run, opened, editing, one, |shard| shard.remove(&address)).await);
     }
     exit
@@ -125,7 +141,7 @@ pub(super) async fn restore(
         Err(error) => return open::fail_state(run, &error),
     };
     let what = format!("put version {serial} of the domain {domain} in the place of today's records");
-    let one = Edit { domain, operation: "state restore", what };
+    let one = editing.of(domain, "state restore", what);
     edit(run, opened, editing, one, |shard| shard.restore(&older)).await
 }
 
