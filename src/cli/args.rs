@@ -1,8 +1,8 @@
 //! What can be typed. What it means is worked out by each command.
 
 use super::commands::{
-    apply, destroy, doctor, drift, graph, history, init, lock, new, plan, quickstart, schema, show, state,
-    validate,
+    apply, destroy, doctor, drift, graph, history, init, lock, new, plan, quickstart, recover, schema, show,
+    state, validate,
 };
 use super::exit;
 use crate::sandbox::cli::SandboxArgs;
@@ -83,6 +83,8 @@ pub enum Command {
     Lock(lock::LockArgs),
     /// Take the locks from a run that is gone
     ForceUnlock(lock::ForceUnlockArgs),
+    /// Store what a run knew and could not store
+    Recover(recover::RecoverArgs),
     /// Whether everything a run needs is there, and does what is relied on
     Doctor(doctor::DoctorArgs),
     /// JSON Schemas of the manifests, for editors and CI

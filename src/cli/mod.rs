@@ -19,8 +19,8 @@ use crate::providers::Providers;
 use args::{Cli, Command};
 use clap::Parser as _;
 use commands::{
-    apply, demo, destroy, doctor, drift, graph, history, init, lock, new, plan, quickstart, sandbox, schema,
-    show, state, validate,
+    apply, demo, destroy, doctor, drift, graph, history, init, lock, new, plan, quickstart, recover, sandbox,
+    schema, show, state, validate,
 };
 use datamesh_provider::Diagnostic;
 use exit::Exit;
@@ -89,6 +89,7 @@ async fn dispatch_waiting(command: &Command, run: &Invocation) -> Exit {
         Command::Audit(args) => history::audit(args, run).await,
         Command::Lock(args) => lock::run(args, run).await,
         Command::ForceUnlock(args) => lock::force(args, run).await,
+        Command::Recover(args) => recover::run(args, run).await,
         Command::Doctor(args) => doctor::run(args, run).await,
         Command::Sandbox(args) => sandbox::run(args, run).await,
         _ => Exit::Ok,

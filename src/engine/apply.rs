@@ -10,7 +10,7 @@ use datamesh_core::schedule::{End, Schedule, Tally};
 use datamesh_provider::{
     Address, Attributes, Context, Event, LiveObject, OpAction, Operation, OperationId, Outcome, SystemName,
 };
-use datamesh_state::{Intent, Locked, Record, Shard, ShardError, StateError};
+use datamesh_state::{Intent, JournalEntry, Known, Locked, Record, Shard, ShardError, StateError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an apply needs beside the plan.
@@ -54,6 +54,8 @@ pub struct ApplyReport {
     pub mismatches: Vec<Address>,
     /// Shards that could not be written any more.
     pub state_errors: Vec<StateError>,
+    /// Outcomes that no shard took.
+    pub unstored: Vec<JournalEntry>,
     /// What was not begun because of what another domain's state says by now, and why.
     pub withdrawn: BTreeMap<Address, String>,
     pub interrupted: bool,
@@ -89,6 +91,7 @@ pub(crate) async fn apply(input: &ApplyInput<'_>, locked: &mut Locked, cx: &Cont
         schedule: Schedule::new(&input.plan.graph),
         drafts: BTreeMap::new(),
         dirty: BTreeSet::new(),
+        unwritten: BTreeMap::new(),
         adopted: Vec::new(),
         report: ApplyReport::default(),
     };
@@ -109,6 +112,8 @@ pub(super) struct Run<'a> {
     pub(super) schedule: Schedule<'a>,
     pub(super) drafts: BTreeMap<String, Shard>,
     pub(super) dirty: BTreeSet<String>,
+    /// Outcomes that stand in a draft and are not written yet, by domain.
+    unwritten: BTreeMap<String, Vec<JournalEntry>>,
     /// Adopted by this run, and not yet asked about.
     pub(super) adopted: Vec<Address>,
     pub(super) report: ApplyReport,
@@ -200,6 +205,7 @@ impl Run<'_> {
             let Some(draft) = self.drafts.get(&domain) else { continue };
             match locked.write(draft.clone()).await {
                 Ok(()) => {
+                    self.unwritten.remove(&domain);
                     if let Some(written) = locked.shard(&domain) {
                         self.drafts.insert(domain, written.clone());
                     }
@@ -212,6 +218,7 @@ impl Run<'_> {
     fn lose(&mut self, domain: &str, error: StateError) {
         self.schedule.fence(domain);
         self.drafts.remove(domain);
+        self.report.unstored.extend(self.unwritten.remove(domain).into_iter().flatten());
         self.report.state_errors.push(error);
     }
 
@@ -245,7 +252,12 @@ impl Run<'_> {
             self.compare(*at, operation, outcome);
             let domain = operation.address.domain().to_owned();
             let managed = managed(self.input.types, operation);
-            let Some(draft) = self.drafts.get_mut(&domain) else { continue };
+            let known = known(operation, outcome);
+            let Some(draft) = self.drafts.get_mut(&domain) else {
+                self.report.unstored.extend(known);
+                continue;
+            };
+            self.unwritten.entry(domain.clone()).or_default().extend(known);
             match draft.complete(&operation.id, outcome, &managed) {
                 Ok(_) => {
                     self.dirty.insert(domain);
@@ -277,6 +289,18 @@ impl Run<'_> {
         self.report.not_started = not_started.into_iter().cloned().collect();
         self.report
     }
+}
+
+/// What a journal says of an operation.
+fn known(operation: &Operation, outcome: &Outcome) -> Option<JournalEntry> {
+    Some(JournalEntry {
+        id: operation.id.clone(),
+        address: operation.address.clone(),
+        system: operation.system.clone(),
+        action: operation.action,
+        step: operation.step.clone(),
+        known: Known::of(outcome)?,
+    })
 }
 
 /// The part of a live object that some attributes speak of.

@@ -150,6 +150,7 @@ impl Session {
             run: &run,
         };
         let report = apply::apply(&input, &mut locked, self.cx()).await;
+        let report = self.keep_journal(&run, report).await;
         let mut report = self.record_end(&planned.plan, &run, report).await;
         if let Err(error) = locked.release().await {
             report.state_errors.push(error);

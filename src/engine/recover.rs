@@ -93,7 +93,8 @@ fn half_made(types: &Types, intent: &Intent, verdict: Recovery) -> Recovery {
     }
 }
 
-fn managed(types: &Types, ty: &TypeName, live: &LiveObject, like: &Attributes) -> Attributes {
+/// The part of a live object that some attributes speak of, or all of it.
+pub(super) fn managed(types: &Types, ty: &TypeName, live: &LiveObject, like: &Attributes) -> Attributes {
     types
         .get(ty)
         .and_then(|ty| ty.managed(&live.attributes, like).ok())

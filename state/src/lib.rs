@@ -21,6 +21,7 @@ mod error;
 mod format;
 mod history;
 mod ident;
+mod journal;
 mod lease;
 mod probe;
 mod recover;
@@ -43,6 +44,7 @@ pub use error::{StateError, StateErrorKind};
 pub use format::{
     Becomes, FORMAT, Incoming, Intent, MAX_BYTES, OnRemove, Origin, Record, Shard, Tombstone, decode, encode,
 };
+pub use journal::{JOURNAL_FORMAT, Journal, JournalEntry, Known};
 #[cfg(feature = "s3")]
 pub use lease::HeartbeatThread;
 pub use lease::{Heartbeat, LeaseLocks, LeaseTiming, Spawner};

@@ -10,6 +10,7 @@ mod flow;
 mod golden;
 mod hostile;
 mod invariants;
+mod journal;
 mod kill;
 mod load;
 mod manifests;

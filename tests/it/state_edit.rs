@@ -122,11 +122,13 @@ fn what_was_pulled_and_edited_is_pushed_over_the_version_it_was_pulled_from() {
     mesh.run(&["history"]).ends(0).says(&["state push"]);
 }
 
+type Change = fn(&mut Value);
+
 #[test]
 fn only_records_are_pushed_and_only_sound_ones() {
     let mesh = Mesh::applied();
     let before = mesh.shards();
-    let changes: [(fn(&mut Value), &str); 5] = [
+    let changes: [(Change, &str); 5] = [
         (|shard| shard["domain"] = "customers".into(), ""),
         (|shard| shard["systems"]["kafka.default"] = "another".into(), "state rebind"),
         (|shard| shard["lineage"] = "another".into(), "lineage"),

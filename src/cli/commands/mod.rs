@@ -14,6 +14,7 @@ pub mod new;
 mod open;
 pub mod plan;
 pub mod quickstart;
+pub mod recover;
 pub mod sandbox;
 pub mod schema;
 pub mod show;

@@ -54,6 +54,14 @@ pub fn report(applied: &Applied) -> String {
     } else if !report.is_complete() {
         out.push_str("What is done is recorded. Run `datamesh apply` again to go on.\n");
     }
+    if !report.unstored.is_empty() {
+        let count = plural(report.unstored.len(), "outcome");
+        let run = escape::line(&applied.run);
+        let _ = writeln!(
+            out,
+            "{count} could not be stored; `datamesh recover {run}` does it once that is possible."
+        );
+    }
     let _ = writeln!(out, "{}", paint(DIM, format!("run {}", escape::line(&applied.run))));
     out
 }
@@ -108,6 +116,7 @@ pub fn events(applied: &Applied) -> String {
         "mismatches": report.mismatches,
         "not_started": report.not_started,
         "withdrawn": withdrawn,
+        "unstored": report.unstored.len(),
         "state_errors": state,
     }))
 }

@@ -8,6 +8,7 @@ mod documents;
 mod edit;
 mod executor;
 mod format;
+mod journal;
 mod lease;
 mod local;
 mod protocol;

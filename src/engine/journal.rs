@@ -1,0 +1,97 @@
+//! What a run knows and the state refused: kept, and merged later.
+
+use super::apply::ApplyReport;
+use super::edit::EditError;
+use super::recover::managed;
+use super::session::Session;
+use datamesh_provider::{Attributes, LiveObject};
+use datamesh_state::{JOURNAL_FORMAT, Journal, JournalEntry, StateError};
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What became of a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// Outcomes that are stored now.
+    pub merged: usize,
+    /// Operations that had been settled by somebody else.
+    pub settled: usize,
+}
+
+impl Session {
+    /// Keeps the outcomes that no shard took: beside the state, or where that takes nothing, in the mesh's own folder.
+    pub(crate) async fn keep_journal(&self, run: &str, mut report: ApplyReport) -> ApplyReport {
+        if report.unstored.is_empty() {
+            return report;
+        }
+        let entries = report.unstored.clone();
+        let environment = self.environment.name.clone();
+        let journal = Journal { format: JOURNAL_FORMAT, environment, run: run.to_owned(), entries };
+        let Err(error) = self.store.keep_journal(&journal).await else { return report };
+        let path = self.journal_path(run);
+        let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        if let Err(source) = folder.and_then(|()| std::fs::write(&path, journal.encode())) {
+            report.state_errors.push(error);
+            report.state_errors.push(StateError::Io { place: path.display().to_string(), source });
+        }
+        report
+    }
+
+    fn journal_path(&self, run: &str) -> PathBuf {
+        self.options.root.join(".datamesh/recovery").join(format!("{}-{run}.json", self.environment.name))
+    }
+
+    /// The journal of a run, from beside the state or from the mesh's own folder.
+    pub async fn journal(&self, run: &str) -> Result<Option<Journal>, StateError> {
+        if let Some(journal) = self.store.journal(&self.environment.name, run).await? {
+            return Ok(Some(journal));
+        }
+        let path = self.journal_path(run);
+        let place = path.display().to_string();
+        match std::fs::read(&path) {
+            Ok(bytes) => Journal::decode(&place, &bytes).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StateError::Io { place, source }),
+        }
+    }
+
+    /// Merges a journal into the operations that still wait for their outcome.
+    pub async fn merge_journal(&self, journal: &Journal, wait: Duration) -> Result<Merged, EditError> {
+        let domains: BTreeSet<String> =
+            journal.entries.iter().map(|entry| entry.address.domain().to_owned()).collect();
+        let domains: Vec<String> = domains.into_iter().collect();
+        let run = self.run_id();
+        let mut locked = self.lock(&domains, "recover", &run, wait).await?;
+        let mut merged = 0;
+        let managed = |entry: &JournalEntry, live: &LiveObject, like: &Attributes| {
+            managed(&self.types, entry.address.ty(), live, like)
+        };
+        let mut done = Ok(());
+        for domain in &domains {
+            let Some(mut draft) = locked.shard(domain).cloned() else { continue };
+            done = match journal.merge(&mut draft, &managed) {
+                Err(error) => Err(EditError::Refused(error)),
+                Ok(0) => Ok(()),
+                Ok(count) => {
+                    merged += count;
+                    locked.write(draft).await.map_err(EditError::from)
+                }
+            };
+            if done.is_err() {
+                break;
+            }
+        }
+        let what = format!("stored {merged} outcomes that run {} could not store", journal.run);
+        let recorded = match merged {
+            0 => Ok(()),
+            _ => self.record_edit("recover", &run, vec![what]).await,
+        };
+        let released = locked.release().await;
+        done?;
+        recorded?;
+        released?;
+        Ok(Merged { merged, settled: journal.entries.len() - merged })
+    }
+}
