@@ -74,11 +74,9 @@ impl ApplyReport {
 
 /// The domains an apply of this plan writes.
 pub(crate) fn domains(plan: &Plan) -> Vec<String> {
-    plan.work()
-        .map(|change| change.address.domain().to_owned())
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect()
+    let written = plan.work().flat_map(|change| std::iter::once(&change.address).chain(&change.moved_from));
+    let all: BTreeSet<&str> = written.map(Address::domain).collect();
+    all.into_iter().map(str::to_owned).collect()
 }
 
 /// Carries out a plan under the locks of its domains.
@@ -96,6 +94,7 @@ pub(crate) async fn apply(input: &ApplyInput<'_>, locked: &mut Locked, cx: &Cont
         report: ApplyReport::default(),
     };
     run.open_drafts(locked);
+    run.bring_from_afar(locked).await;
     run.keep_books();
     run.groups(locked).await;
     run.flush(locked).await;
@@ -108,7 +107,7 @@ pub(crate) async fn apply(input: &ApplyInput<'_>, locked: &mut Locked, cx: &Cont
 /// One apply. Drafts are the shards as they are to be written next.
 pub(super) struct Run<'a> {
     pub(super) input: &'a ApplyInput<'a>,
-    cx: &'a Context,
+    pub(super) cx: &'a Context,
     pub(super) schedule: Schedule<'a>,
     pub(super) drafts: BTreeMap<String, Shard>,
     pub(super) dirty: BTreeSet<String>,
@@ -127,6 +126,9 @@ impl Run<'_> {
     /// What changes in the state alone: identities, moves, adoptions, forgotten and renamed records.
     fn keep_books(&mut self) {
         for change in self.input.plan.work() {
+            if self.report.withdrawn.contains_key(&change.address) {
+                continue;
+            }
             let domain = change.address.domain().to_owned();
             let Some(draft) = self.drafts.get_mut(&domain) else { continue };
             let identity = self.input.identities.get(&change.system);
@@ -200,7 +202,7 @@ impl Run<'_> {
     }
 
     /// Writes every draft that changed. A shard that cannot be written is out of this run; others go on.
-    async fn flush(&mut self, locked: &mut Locked) {
+    pub(super) async fn flush(&mut self, locked: &mut Locked) {
         for domain in std::mem::take(&mut self.dirty) {
             let Some(draft) = self.drafts.get(&domain) else { continue };
             match locked.write(draft.clone()).await {
@@ -215,7 +217,7 @@ impl Run<'_> {
         }
     }
 
-    fn lose(&mut self, domain: &str, error: StateError) {
+    pub(super) fn lose(&mut self, domain: &str, error: StateError) {
         self.schedule.fence(domain);
         self.drafts.remove(domain);
         self.report.unstored.extend(self.unwritten.remove(domain).into_iter().flatten());

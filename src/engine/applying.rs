@@ -48,8 +48,11 @@ impl Session {
     /// comes back as errors. Domains that somebody works in are left to them.
     pub async fn recover(&self, wait: Duration) -> Result<Recovered, StateError> {
         let shards = self.shards().await?;
-        let pending = shards.values().filter(|shard| !shard.pending.is_empty());
-        let mut domains: Vec<String> = pending.map(|shard| shard.domain.clone()).collect();
+        let open = shards.values().filter(|shard| !shard.is_settled());
+        // Of a move both sides: what its source may still be about to write is fenced by locking it.
+        let both = open.flat_map(|shard| std::iter::once(shard.domain.as_str()).chain(shard.sources()));
+        let domains: BTreeSet<&str> = both.filter(|domain| shards.contains_key(*domain)).collect();
+        let mut domains: Vec<String> = domains.into_iter().map(str::to_owned).collect();
         let mut recovered = Recovered::default();
         let (run, mut patience) = (self.run_id(), wait);
         let mut locked = loop {
@@ -86,15 +89,19 @@ impl Session {
         let mut all = Vec::new();
         for domain in domains {
             let Some(mut shard) = locked.shard(domain).cloned() else { continue };
+            let place = domain.clone();
+            let invalid = |source| StateError::Invalid { place: place.clone(), source };
+            shard.settle_moves(|source| locked.shard(source)).map_err(invalid)?;
             let held = locked.shards().filter(|(other, _)| other != domain).map(|(_, shard)| shard);
             let others = Others::new(foreign.iter().chain(held));
             let needed: BTreeSet<SystemName> = shard.pending.values().map(|i| i.system.clone()).collect();
             let systems = self.connect(&needed).await;
-            let place = domain.clone();
             let settled = recover::recover(&mut shard, &systems, &self.types, self.cx(), &others, true)
                 .await
-                .map_err(|source| StateError::Invalid { place, source })?;
-            locked.write(shard).await?;
+                .map_err(invalid)?;
+            if locked.shard(domain) != Some(&shard) {
+                locked.write(shard).await?;
+            }
             all.extend(settled);
         }
         self.close_dead_runs(locked, run, &all).await?;

@@ -1,8 +1,8 @@
 //! Edits of the state by hand, under its locks, each with a record.
 
 use super::session::Session;
-use datamesh_provider::{ErrorKind, ProviderError, SystemName};
-use datamesh_state::{Shard, ShardError, StateError};
+use datamesh_provider::{Address, ErrorKind, ProviderError, SystemName};
+use datamesh_state::{Incoming, Locked, Shard, ShardError, StateError};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -42,6 +42,53 @@ impl Session {
         change: impl FnOnce(&mut Shard) -> Result<(), ShardError> + Send,
     ) -> Result<(), EditError> {
         self.edit_of(&self.repository, edit, change).await
+    }
+
+    /// Gives a record to the shard of another domain.
+    pub async fn hand_over(
+        &self,
+        from: &Address,
+        to: &Address,
+        what: String,
+        wait: Duration,
+    ) -> Result<(), EditError> {
+        let source = from.domain().to_owned();
+        if self.store.peek(&self.environment.name, &source).await?.is_none() {
+            return Err(EditError::NoDomain(source));
+        }
+        let run = self.run_id();
+        let mut locked = self.lock(&[source, to.domain().to_owned()], "state mv", &run, wait).await?;
+        let done = self.hand_over_locked(&mut locked, from, to, &run, what).await;
+        let released = locked.release().await;
+        done?;
+        Ok(released?)
+    }
+
+    async fn hand_over_locked(
+        &self,
+        locked: &mut Locked,
+        from: &Address,
+        to: &Address,
+        run: &str,
+        what: String,
+    ) -> Result<(), EditError> {
+        let draft = |locked: &Locked, address: &Address| {
+            let found = locked.shard(address.domain()).cloned();
+            found.ok_or_else(|| EditError::NoDomain(address.domain().to_owned()))
+        };
+        let mut source = draft(locked, from)?;
+        let now = self.cx().clock.now();
+        let incoming = Incoming::of(&source, from, to, run, now).map_err(EditError::Refused)?;
+        let identity = source.identity_of(&incoming.record.system).map(str::to_owned);
+        let mut here = draft(locked, to)?;
+        here.expect(incoming.clone(), identity.as_deref()).map_err(EditError::Refused)?;
+        source.hand_over(&[&incoming], now).map_err(EditError::Refused)?;
+        self.record_edit("state mv", run, vec![what]).await?;
+        locked.write(here).await?;
+        locked.write(source).await?;
+        let mut here = draft(locked, to)?;
+        here.receive(&[&incoming]).map_err(EditError::Refused)?;
+        Ok(locked.write(here).await?)
     }
 
     /// Makes a shard of another repository this one's. The one it was is refused from then on.

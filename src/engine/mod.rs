@@ -13,6 +13,7 @@ pub mod codes;
 mod done;
 mod edit;
 mod journal;
+mod moving;
 mod plan_file;
 mod planning;
 mod prior;

@@ -235,30 +235,37 @@ impl Session {
     ) -> Result<Vec<Pending>, StateError> {
         let mut pending = Vec::new();
         let busy: Vec<String> =
-            shards.iter().filter(|(_, shard)| !shard.pending.is_empty()).map(|(d, _)| d.clone()).collect();
+            shards.iter().filter(|(_, shard)| !shard.is_settled()).map(|(d, _)| d.clone()).collect();
         for domain in &busy {
-            let others = Others::new(shards.iter().filter(|(other, _)| *other != domain).map(|(_, s)| s));
-            let Some(shard) = shards.get_mut(domain) else { continue };
+            let Some(mut shard) = shards.remove(domain) else { continue };
             let holder = self.store.holder(&self.environment.name, domain).await?;
-            if let Some(holder) = holder {
-                let holder = Some(holder.to_string());
-                let busy = shard.pending.values().map(|intent| intent.address.clone());
-                pending.extend(busy.map(|address| Pending { address, holder: holder.clone() }));
-                continue;
+            let held_by = holder.map(|holder| holder.to_string());
+            let under_way = shard.under_way().cloned();
+            pending.extend(under_way.map(|address| Pending { address, holder: held_by.clone() }));
+            if held_by.is_none() {
+                diagnostics.push(interrupted(domain, &shard));
+                let live = request.snapshot.is_none().then_some(systems);
+                diagnostics.extend(self.judge(&mut shard, shards, live).await?);
             }
-            pending
-                .extend(shard.pending.values().map(|i| Pending { address: i.address.clone(), holder: None }));
-            diagnostics.push(interrupted(domain, shard));
-            if request.snapshot.is_some() {
-                continue;
-            }
-            let place = domain.clone();
-            let settled = recover::recover(shard, systems, &self.types, self.cx(), &others, false)
-                .await
-                .map_err(|source| StateError::Invalid { place, source })?;
-            diagnostics.extend(settled.iter().filter_map(unsettled));
+            shards.insert(domain.clone(), shard);
         }
         Ok(pending)
+    }
+
+    /// Judges what was cut off in one shard, in memory. Without systems only what the state alone can tell.
+    async fn judge(
+        &self,
+        shard: &mut Shard,
+        others: &BTreeMap<String, Shard>,
+        systems: Option<&Systems>,
+    ) -> Result<Vec<Diagnostic>, StateError> {
+        let place = shard.domain.clone();
+        let invalid = |source| StateError::Invalid { place: place.clone(), source };
+        shard.settle_moves(|domain| others.get(domain)).map_err(invalid)?;
+        let Some(systems) = systems else { return Ok(Vec::new()) };
+        let others = Others::new(others.values());
+        let settled = recover::recover(shard, systems, &self.types, self.cx(), &others, false).await;
+        Ok(settled.map_err(invalid)?.iter().filter_map(unsettled).collect())
     }
 
     /// Flags become sets of addresses; a selector that matches nothing is an error.
@@ -322,10 +329,10 @@ fn hold_back<'a>(desired: &mut DesiredGraph, found: impl Iterator<Item = &'a Dia
 }
 
 fn interrupted(domain: &str, shard: &Shard) -> Diagnostic {
-    let names: BTreeSet<String> = shard.pending.values().map(|intent| intent.address.to_string()).collect();
+    let names: BTreeSet<String> = shard.under_way().map(Address::to_string).collect();
     let detail = format!(
         "An earlier apply in domain {domain} was interrupted before it stored the outcome of {} operation(s): {}.",
-        shard.pending.len(),
+        shard.under_way().count(),
         names.into_iter().collect::<Vec<_>>().join(", ")
     );
     Diagnostic::warning(plan::codes::INTERRUPTED, detail)

@@ -7,6 +7,7 @@
 
 use super::apply::book;
 use super::applying::ApplyError;
+use super::moving::bring_all;
 use super::plan_file::PlanFile;
 use super::planning::Planned;
 use super::session::Session;
@@ -161,12 +162,11 @@ impl Check<'_> {
 
     /// Nothing may be under way on what the plan relies on.
     fn pending(&self) -> Result<(), ApplyError> {
-        let mut intents = self.now.values().flat_map(|shard| shard.pending.values());
-        match intents.find(|intent| self.plan().pins.contains_key(&intent.address)) {
-            Some(intent) => {
-                let (address, run) = (&intent.address, &intent.run);
-                stale(format!("{address} has an operation of run {run} whose outcome is not known yet"))
-            }
+        let mut under_way = self.now.values().flat_map(Shard::under_way);
+        match under_way.find(|address| self.plan().pins.contains_key(*address)) {
+            Some(address) => stale(format!(
+                "something of another run is under way on {address}, and not known to have ended"
+            )),
             None => Ok(()),
         }
     }
@@ -212,7 +212,7 @@ impl Check<'_> {
         let moved: BTreeSet<&Address> = plan.work().filter_map(|change| change.moved_from.as_ref()).collect();
         let seen = |address: &Address| plan.change(address).map_or(0, |change| change.generation);
         let is = |address: &Address| record(&self.now, address).map_or(0, |record| record.generation);
-        let busy = self.now.values().flat_map(|shard| shard.pending.values().map(|intent| &intent.address));
+        let busy = self.now.values().flat_map(Shard::under_way);
         let known = view.desired.resources.keys().chain(view.prior.resources.keys());
         let written = known.filter(|address| seen(address) != is(address));
         let all = written.chain(busy).chain(plan.being_changed.keys());
@@ -252,13 +252,20 @@ impl Check<'_> {
         }
     }
 
-    /// The state after what this plan changes in it without any operation.
-    fn booked(&self) -> Shards {
-        let mut booked = self.then.clone();
+    /// The state after the moves between its shards: these are done first, and by themselves.
+    fn moved(&self) -> Shards {
+        let mut moved = self.then.clone();
         for (domain, shard) in &self.now {
             let new = || Shard { resources: BTreeMap::new(), ..shard.clone() };
-            booked.entry(domain.clone()).or_insert_with(new).pending.clear();
+            moved.entry(domain.clone()).or_insert_with(new).pending.clear();
         }
+        bring_all(&mut moved, self.plan());
+        moved
+    }
+
+    /// The same after all that this plan changes in it without any operation.
+    fn booked(&self, moved: &Shards) -> Shards {
+        let mut booked = moved.clone();
         for change in self.plan().work() {
             let Some(shard) = booked.get_mut(change.address.domain()) else { continue };
             // What cannot be done to it has not been done.
@@ -271,7 +278,8 @@ impl Check<'_> {
     }
 
     fn standings(&self) -> Result<BTreeMap<Address, Standing>, ApplyError> {
-        let booked = self.booked();
+        let moved = self.moved();
+        let booked = self.booked(&moved);
         let mut all = BTreeMap::new();
         for address in self.plan().pins.keys() {
             let change = self.plan().change(address);
@@ -288,7 +296,7 @@ impl Check<'_> {
             };
             let standing = match change {
                 _ if file => Standing::AsPlanned,
-                _ if equal(&booked) => Standing::Booked,
+                _ if equal(&booked) || equal(&moved) => Standing::Booked,
                 Some(change) if wrote(change) => Standing::Begun,
                 Some(change) if ended(change) => Standing::Gone,
                 _ => {

@@ -4,7 +4,7 @@
 //! the one that looks second sees the other, whatever the order of their writes. Both may see each other; then neither
 //! goes on.
 
-use crate::format::{Intent, Shard};
+use crate::format::{Incoming, Intent, Shard};
 use crate::shard::SHARED_TYPES;
 use datamesh_provider::{Address, ObjectId, OpAction, SystemName, TypeName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,8 +52,16 @@ impl fmt::Display for Objection {
 impl Others {
     pub fn new<'a>(shards: impl IntoIterator<Item = &'a Shard>) -> Self {
         let mut others = Self::default();
+        let mut stones = Vec::new();
         for shard in shards {
             others.add(shard);
+            stones.extend(&shard.tombstones);
+        }
+        // Who depends on an address that was moved depends on what it is now, until its own record says so.
+        for stone in stones.into_iter().filter(|stone| !others.recorded.contains(&stone.from)) {
+            if let Some(by) = others.needed.get(&stone.from).cloned() {
+                others.needed.entry(stone.to.clone()).or_insert(by);
+            }
         }
         others
     }
@@ -74,6 +82,10 @@ impl Others {
             }
             let becomes = intent.becomes.as_ref();
             self.needs(&intent.address, becomes.map_or(&BTreeSet::new(), |becomes| &becomes.dependencies));
+        }
+        for Incoming { to, record, .. } in &shard.incoming {
+            self.claim(shard, to, &record.system, &record.ty, &record.object);
+            self.needs(to, &record.dependencies);
         }
     }
 

@@ -25,9 +25,8 @@ impl Shard {
         if self.lineage != older.lineage {
             return Err(ShardError::Lineage { from: self.lineage.clone(), to: older.lineage.clone() });
         }
-        let under_way = self.pending.values().chain(older.pending.values()).next();
-        if let Some(intent) = under_way {
-            return Err(ShardError::Busy { address: intent.address.clone() });
+        if let Some(address) = self.under_way().chain(older.under_way()).next() {
+            return Err(ShardError::Busy { address: address.clone() });
         }
         self.replace_records(older);
         Ok(())
@@ -54,6 +53,10 @@ impl Shard {
 
     fn replace_records(&mut self, other: &Self) {
         let mut resources = other.resources.clone();
+        // What was moved to another domain since is that domain's.
+        for stone in self.tombstones.iter().filter(|stone| !other.tombstones.contains(stone)) {
+            resources.remove(&stone.from);
+        }
         for (address, record) in &mut resources {
             let Some(today) = self.resources.get(address).filter(|today| *today != record) else { continue };
             record.generation = today.generation.max(record.generation) + 1;

@@ -163,7 +163,7 @@ pub struct Tombstone {
 }
 
 /// An address on its way here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Incoming {
     #[serde(rename = "move")]
@@ -171,6 +171,8 @@ pub struct Incoming {
     pub from: Address,
     pub to: Address,
     pub started_at: jiff::Timestamp,
+    /// What is recorded where it comes from, word for word.
+    pub record: Record,
 }
 
 /// Canonical keys are sorted, so that this one stands first.

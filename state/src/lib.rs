@@ -23,6 +23,7 @@ mod history;
 mod ident;
 mod journal;
 mod lease;
+mod moves;
 mod probe;
 mod recover;
 mod shard;
@@ -48,6 +49,7 @@ pub use journal::{JOURNAL_FORMAT, Journal, JournalEntry, Known};
 #[cfg(feature = "s3")]
 pub use lease::HeartbeatThread;
 pub use lease::{Heartbeat, LeaseLocks, LeaseTiming, Spawner};
+pub use moves::Arrival;
 pub use probe::probe;
 pub use recover::{Recovery, recover};
 pub use shard::ShardError;

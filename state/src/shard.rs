@@ -1,6 +1,6 @@
 //! What may happen to a shard: operations begin and end. Plain values in, plain values out.
 
-use crate::format::{Becomes, FORMAT, Intent, Origin, Record, Shard};
+use crate::format::{Becomes, FORMAT, Incoming, Intent, Origin, Record, Shard};
 use datamesh_provider::{
     Address, Attributes, LiveObject, ObjectId, OpAction, OperationId, Outcome, SystemName, TypeName,
 };
@@ -57,7 +57,7 @@ impl Shard {
         }
     }
 
-    /// Who owns an object of a system, by record or by an intent to create it.
+    /// Who owns an object of a system, by record, by an intent to create it, or by a move that brings it.
     pub fn owner_of(&self, system: &SystemName, ty: &TypeName, object: &ObjectId) -> Option<&Address> {
         let is = |s: &SystemName, t: &TypeName, o: &ObjectId| {
             t == ty && o == object && self.identity_or_name(s) == self.identity_or_name(system)
@@ -67,7 +67,16 @@ impl Shard {
             let creates = self.pending.values().filter(|intent| intent.action == OpAction::Create);
             creates.filter(|i| is(&i.system, &i.ty, &i.object)).map(|intent| &intent.address).next()
         };
-        recorded.map(|(address, _)| address).or_else(intended)
+        let expected = || {
+            let on_its_way = self.incoming.iter();
+            on_its_way.filter(|i| is(&i.record.system, &i.record.ty, &i.record.object)).map(|i| &i.to).next()
+        };
+        recorded.map(|(address, _)| address).or_else(intended).or_else(expected)
+    }
+
+    /// What a name stands for here, where that is recorded.
+    pub fn identity_of(&self, system: &SystemName) -> Option<&str> {
+        self.systems.get(&system.to_string()).map(String::as_str)
     }
 
     /// Two names may mean one system.
@@ -310,7 +319,7 @@ impl Shard {
     }
 
     pub(crate) fn is_busy(&self, address: &Address) -> bool {
-        self.pending.values().any(|intent| intent.address == *address)
+        self.under_way().any(|other| other == address)
     }
 
     /// Gives a record another address in this shard; what depends on it follows. Nothing happens where it has that
@@ -337,12 +346,7 @@ impl Shard {
         record.generation += 1;
         record.product = to.product().map(|_| to.owner());
         self.resources.insert(to.clone(), record);
-        for record in self.resources.values_mut() {
-            if record.dependencies.remove(from) {
-                record.dependencies.insert(to.clone());
-                record.generation += 1;
-            }
-        }
+        self.follow(&BTreeMap::from([(from, to)]));
         Ok(())
     }
 
@@ -379,16 +383,26 @@ impl Shard {
                 return Err(ShardError::Busy { address: intent.address.clone() });
             }
         }
+        for Incoming { from, to, record, .. } in &self.incoming {
+            if to.domain() != self.domain || from.domain() == self.domain {
+                return Err(ShardError::ForeignDomain { address: to.clone() });
+            }
+            if to.ty() != &record.ty || self.resources.contains_key(to) || !busy.insert(to) {
+                return Err(ShardError::Busy { address: to.clone() });
+            }
+        }
         self.verify_owners()
     }
 
-    /// Each object has one owner, among records and intents to create.
+    /// Each object has one owner, among records, intents to create and what is on its way here.
     fn verify_owners(&self) -> Result<(), ShardError> {
         let recorded = self.resources.iter().map(|(at, r)| (at, &r.system, &r.ty, &r.object));
         let creates = self.pending.values().filter(|intent| intent.action == OpAction::Create);
         let intended = creates.map(|i| (&i.address, &i.system, &i.ty, &i.object));
+        let expected =
+            self.incoming.iter().map(|i| (&i.to, &i.record.system, &i.record.ty, &i.record.object));
         let mut owners: BTreeMap<(&TypeName, &ObjectId, String), &Address> = BTreeMap::new();
-        for (address, system, ty, object) in recorded.chain(intended) {
+        for (address, system, ty, object) in recorded.chain(intended).chain(expected) {
             if SHARED_TYPES.contains(&ty.as_str()) {
                 continue;
             }

@@ -1,6 +1,7 @@
 //! The program is killed at every call to a system and at every write of the state, before and after it. The same
 //! command again must then end where an undisturbed run ends: the same objects, each made once, the same records.
 
+use crate::moves::handing_over;
 use crate::world::{EVENTS, FACTS, Mesh, PROFILE};
 use datamesh_state::Record;
 use serde_json::{Value, json};
@@ -192,4 +193,17 @@ spec: {from: orders/facts@1, to: orders/order-facts@1}
         topics.insert("raw.orders".into(), raw);
     });
     sweep(&mesh, APPLY, &[topic], 10);
+}
+
+/// Three writes of two shards are one move.
+#[test]
+fn killed_anywhere_while_a_product_goes_to_another_domain() {
+    sweep(&handing_over(), APPLY, &[], 20);
+}
+
+#[test]
+fn killed_anywhere_in_a_saved_plan_that_hands_a_product_over() {
+    let mesh = handing_over();
+    mesh.plan(&[]).run.ends(0);
+    sweep(&mesh, &["apply", "saved.plan"], &[], 20);
 }

@@ -14,6 +14,7 @@ mod journal;
 mod kill;
 mod load;
 mod manifests;
+mod moves;
 mod races;
 mod safety;
 mod saved;

@@ -73,9 +73,6 @@ fn an_edit_wants_an_approval_and_something_to_edit() {
     mesh.run(&["state", "rm", "nowhere/x@1:kafka_topic.kafka", "--auto-approve"])
         .ends(1)
         .says(&["nothing is recorded of the domain nowhere"]);
-    mesh.run(&["state", "mv", TOPIC, "customers/x@1:kafka_topic.kafka", "--auto-approve"])
-        .ends(1)
-        .says(&["another domain"]);
     mesh.run(&["state", "mv", TOPIC, "orders/events@3:iceberg_table.x", "--auto-approve"])
         .ends(1)
         .says(&["keeps the type"]);

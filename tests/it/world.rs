@@ -300,7 +300,7 @@ impl Mesh {
     #[track_caller]
     pub(crate) fn is_sound(&self, foreign: &[&str]) {
         for shard in self.shards().values() {
-            assert!(shard.pending.is_empty(), "{:#?}", shard.pending);
+            assert!(shard.is_settled(), "{:#?}", shard.under_way().collect::<Vec<_>>());
         }
         let recorded: BTreeSet<String> = self
             .records()

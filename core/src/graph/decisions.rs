@@ -58,16 +58,10 @@ impl Decisions {
 
     fn moved(&mut self, doc: &model::Moved, recorded: &ByOwner<'_>, found: &mut Diagnostics) {
         let (from, to) = (&doc.spec.from, &doc.spec.to);
-        if let (Some(old), Some(new)) = (parse_owner(from), parse_owner(to)) {
-            if within_domain(from, to, old.0, new.0, found) {
-                self.product_moved(from, to, recorded, found);
-            }
-            return;
+        if parse_owner(from).is_some() && parse_owner(to).is_some() {
+            return self.product_moved(from, to, recorded, found);
         }
         let (Some(old), Some(new)) = (address(from, found), address(to, found)) else { return };
-        if !within_domain(from, to, old.domain(), new.domain(), found) {
-            return;
-        }
         if old.ty() != new.ty() {
             let detail = format!("A {} cannot become a {}.", old.ty(), new.ty());
             let wrong =
@@ -216,24 +210,4 @@ fn address(text: &Spanned<String>, found: &mut Diagnostics) -> Option<Address> {
             None
         }
     }
-}
-
-fn within_domain(
-    from: &Spanned<String>,
-    to: &Spanned<String>,
-    old: &str,
-    new: &str,
-    found: &mut Diagnostics,
-) -> bool {
-    if old == new {
-        return true;
-    }
-    let detail = format!("A move from the domain `{old}` to `{new}` is not supported by this version.");
-    found.push(
-        Diagnostic::error(codes::NOT_SUPPORTED, detail)
-            .on(to, "another domain")
-            .on(from, "than this")
-            .help("Keep the product in its domain for now."),
-    );
-    false
 }

@@ -93,9 +93,7 @@ fn conflict(index: &Index<'_>, sides: &Sides<'_>, wanted: &DesiredResource) -> O
     let help = if index.desired.resources.contains_key(owner) {
         format!("Give one of {address} and {owner} another name.")
     } else {
-        format!(
-            "To hand it over, first forget it where it is: a Removed document with `address: {owner}`, `destroy: false`."
-        )
+        format!("To hand it over, say so in a Moved document: `from: \"{owner}\"`, `to: \"{address}\"`.")
     };
     Some(place(Diagnostic::error(codes::OWNED_ELSEWHERE, detail).help(help)))
 }

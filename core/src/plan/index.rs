@@ -99,6 +99,14 @@ impl<'a> Index<'a> {
         self.owners.get(&key).copied()
     }
 
+    /// Whether nothing declares a recorded resource any more. What could not be read has not vanished.
+    fn vanished(&self, record: &PriorResource) -> bool {
+        let DesiredGraph { resources, held_back, unread_paths, .. } = self.desired;
+        !resources.contains_key(&record.address)
+            && !held_back.contains_key(&record.address.owner())
+            && !unread_paths.contains(&record.source_path)
+    }
+
     /// The address in the manifests that claims a physical object.
     pub(crate) fn claim(&self, key: PhysicalKey<'_>) -> Option<&'a Address> {
         self.claims.get(&key).copied()
@@ -165,8 +173,7 @@ pub(crate) fn physical(resource: &DesiredResource) -> PhysicalKey<'_> {
 
 /// The recorded resource each address starts from: its own, or one that a move brings.
 ///
-/// Besides `Moved` documents, a physical object that one address of a domain would lose and another of the same
-/// domain gains is a move.
+/// Besides `Moved` documents, a physical object that one address would lose and another gains is a move.
 pub(crate) fn prior_of<'a>(
     index: &'a Index<'a>,
     diagnostics: &mut Diagnostics,
@@ -176,7 +183,7 @@ pub(crate) fn prior_of<'a>(
     for wanted in &index.desired.moves {
         let target_is_free = !by_address.contains_key(&wanted.to);
         match index.prior.resources.get(&wanted.from) {
-            Some(record) if target_is_free && !index.desired.resources.contains_key(&wanted.from) => {
+            Some(record) if target_is_free && index.vanished(record) => {
                 by_address.remove(&wanted.from);
                 by_address.insert(&wanted.to, (record, Some(&record.address)));
             }
@@ -190,8 +197,8 @@ pub(crate) fn prior_of<'a>(
             continue;
         }
         let Some(owner) = index.owner(physical(resource)) else { continue };
-        let lost = !index.desired.resources.contains_key(owner) && owner.domain() == address.domain();
-        if let (true, Some((record, None))) = (lost, by_address.get(owner).copied()) {
+        let lost = |record: &&PriorResource| index.desired.complete && index.vanished(record);
+        if let Some((record, None)) = by_address.get(owner).copied().filter(|(record, _)| lost(record)) {
             by_address.remove(owner);
             by_address.insert(address, (record, Some(&record.address)));
         }
@@ -200,8 +207,10 @@ pub(crate) fn prior_of<'a>(
 }
 
 fn blocked_move(wanted: &crate::graph::Move) -> Diagnostic {
-    let detail =
-        format!("{} cannot move to {}: one of them is still declared or recorded.", wanted.from, wanted.to);
+    let detail = format!(
+        "{} cannot move to {}: one of them is still declared, recorded or unread.",
+        wanted.from, wanted.to
+    );
     Diagnostic::error(codes::OWNED_ELSEWHERE, detail)
         .at(wanted.span, "this move")
         .help("Remove the old declaration, or delete this document if the move is done.")

@@ -91,13 +91,14 @@ pub(super) async fn mv(run: &Invocation, opened: &Opened, from: &str, to: &str, 
         Ok(both) => both,
         Err(diagnostic) => return run.ui.fail(*diagnostic),
     };
-    if from.domain() != to.domain() {
-        let detail = "A record cannot be moved to another domain with this version.";
-        let help =
-            "Forget it with `datamesh state rm`, and take its object over there with an `Import` document.";
-        return run.ui.fail(Diagnostic::error(codes::NOT_EDITED, detail).help(help));
-    }
     let what = format!("move {from} to {to}");
+    if from.domain() != to.domain() {
+        if let Err(diagnostic) = agreed(run, opened, editing, &what) {
+            return run.ui.fail(*diagnostic);
+        }
+        let done = opened.session.hand_over(&from, &to, what.clone(), editing.lock_timeout).await;
+        return told(run, opened, &what, done);
+    }
     let one = editing.of(from.domain(), "state mv", what);
     edit(run, opened, editing, one, |shard| {
         // A move that was made before is no move now.

@@ -11,6 +11,7 @@ mod format;
 mod journal;
 mod lease;
 mod local;
+mod moves;
 mod protocol;
 mod s3_answers;
 mod shards;

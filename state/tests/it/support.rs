@@ -173,6 +173,11 @@ pub(crate) fn full_shard() -> Shard {
     let at = "2026-02-01T00:00:00Z".parse().expect("a time");
     shard.tombstones.push(datamesh_state::Tombstone { move_id: "m1".into(), from, to, at });
     let (from, to) = (address("sales:catalog_domain.x"), address("orders:catalog_domain.x"));
-    shard.incoming.push(datamesh_state::Incoming { move_id: "m2".into(), from, to, started_at: at });
+    let record = Record {
+        ty: to.ty().clone(),
+        object: ObjectId::new("sales/x"),
+        ..record("orders:catalog_domain.x", json!({}))
+    };
+    shard.incoming.push(datamesh_state::Incoming { move_id: "m2".into(), from, to, started_at: at, record });
     shard
 }

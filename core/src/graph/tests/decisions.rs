@@ -37,8 +37,6 @@ fn one_resource_can_move_within_its_domain() {
     let world = decide("order-facts", "Moved", spec, &state());
     assert_eq!(world.id("orders/order-facts@1:kafka_topic.kafka"), "orders.facts.v1");
     for (spec, code) in [
-        ("{ from: orders/facts@1, to: sales/facts@1 }", "DM0239"),
-        ("{ from: 'orders/facts@1:kafka_topic.kafka', to: 'sales/facts@1:kafka_topic.kafka' }", "DM0239"),
         ("{ from: 'orders/facts@1:kafka_topic.kafka', to: 'orders/facts@1:iceberg_table.kafka' }", "DM0270"),
         ("{ from: 'orders/facts@1:kafka_topic.kafka', to: 'orders/facts@1:kafka_topic.kafka' }", "DM0270"),
         ("{ from: here, to: there }", "DM0271"),
