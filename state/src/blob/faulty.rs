@@ -104,6 +104,10 @@ impl<S: BlobStore> BlobStore for FaultyBlobs<S> {
         self.inner.version(key, number).await
     }
 
+    async fn replace(&self, key: &str, version: &Tag, bytes: &[u8]) -> Result<(), PutError> {
+        self.inner.replace(key, version, bytes).await
+    }
+
     async fn rest(&self, failures: u32) {
         self.inner.rest(failures).await;
     }

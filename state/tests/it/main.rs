@@ -4,6 +4,7 @@
 
 mod across;
 mod audit;
+mod codec;
 mod documents;
 mod edit;
 mod executor;
@@ -12,6 +13,7 @@ mod journal;
 mod lease;
 mod local;
 mod protocol;
+mod reseal;
 mod s3_answers;
 mod shards;
 mod stores;
