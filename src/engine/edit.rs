@@ -94,6 +94,17 @@ impl Session {
         Ok(released?)
     }
 
+    /// Encrypts the whole state of the environment with the key that writes now. How many versions of shards and
+    /// documents that was.
+    pub async fn reseal(&self, what: &str, wait: Duration) -> Result<usize, EditError> {
+        let run = self.run_id();
+        let request = self.lock_request(&self.repository, &[], "state upgrade", &run, wait);
+        let count = self.store.reseal(self.cx(), request).await?;
+        // Afterwards: the record before this one has to be readable.
+        self.record_edit("state upgrade", &run, vec![what.to_owned()]).await?;
+        Ok(count)
+    }
+
     /// Who a system says it is.
     pub async fn identity(&self, system: &SystemName) -> Result<String, ProviderError> {
         let systems = self.connect(&BTreeSet::from([system.clone()])).await;

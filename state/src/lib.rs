@@ -43,7 +43,7 @@ pub use blob::memory::MemoryStore;
 #[cfg(feature = "s3")]
 pub use blob::s3::{S3Keys, S3Settings, S3Store};
 pub use blob::{Attempt, Blob, BlobStore, Broken, Condition, Held, LockInfo, Locks, PutError, Tag};
-pub use codec::{Codec, KeyError, KeyRing, StateKey};
+pub use codec::{Codec, KeyError, KeyRing, StateKey, is_key_id};
 pub use document::{Created, DocumentKey, DocumentKind};
 pub use error::{StateError, StateErrorKind};
 pub use format::{

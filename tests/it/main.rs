@@ -6,6 +6,7 @@
 mod across;
 mod audit;
 mod cli;
+mod encryption;
 mod flow;
 mod golden;
 mod hostile;

@@ -4,7 +4,7 @@
 //! compression; and where it is encrypted the cipher, the id of the key, the salt of a passphrase or `-`, and the
 //! nonce. It can be read by people, and has exactly one spelling.
 
-use super::keys::{Salt, hex, is_id, unhex};
+use super::keys::{Salt, hex, is_key_id, unhex};
 use std::fmt;
 
 /// The format this version reads and writes.
@@ -100,7 +100,7 @@ impl Header {
         let [name, size, compression, seal @ ..] = words else { return None };
         let seal = match seal {
             [] => None,
-            [CIPHER, key, salt, nonce] if is_id(key) => {
+            [CIPHER, key, salt, nonce] if is_key_id(key) => {
                 let salt = match *salt {
                     "-" => None,
                     digits => Some(unhex(digits)?),

@@ -68,7 +68,7 @@ impl StateKey {
     }
 
     fn of(id: &str, material: Material) -> Result<Self, KeyError> {
-        match is_id(id) {
+        match is_key_id(id) {
             true => Ok(Self { id: id.to_owned(), material }),
             false => Err(KeyError::Id),
         }
@@ -154,8 +154,8 @@ pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// A word of the header, which is a line of words.
-pub(super) fn is_id(id: &str) -> bool {
+/// Whether a key may be called so: it becomes a word of a line of words.
+pub fn is_key_id(id: &str) -> bool {
     let clean = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     (1..=64).contains(&id.len()) && id != "-" && id.bytes().all(clean)
 }

@@ -12,7 +12,7 @@
 mod frame;
 mod keys;
 
-pub use keys::{KeyError, KeyRing, StateKey};
+pub use keys::{KeyError, KeyRing, StateKey, is_key_id};
 
 use crate::StateError;
 use datamesh_provider::Entropy;
