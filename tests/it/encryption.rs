@@ -1,5 +1,6 @@
 //! Where the state is encrypted, nothing that is kept can be read, and everything works as it did.
 
+use crate::journal::overtaken;
 use crate::world::{EVENTS, Mesh};
 use serde_json::Value;
 use std::fs;
@@ -111,6 +112,21 @@ fn a_run_that_was_killed_is_settled() {
         mesh.is_converged();
         assert_eq!(showing(&mesh), Vec::<PathBuf>::new());
     }
+}
+
+#[test]
+fn what_the_state_refused_is_kept_encrypted_and_merged() {
+    let mesh = encrypted();
+    mesh.write("state/_recovery", "in the way");
+    let run = overtaken(&mesh);
+    let journal = fs::read(mesh.path(&format!(".datamesh/recovery/test-{run}.json"))).expect("a journal");
+    let head = format!("datamesh-frame 1 _recovery-file/test/{run} ");
+    assert!(journal.starts_with(head.as_bytes()));
+    assert_eq!(showing(&mesh), Vec::<PathBuf>::new());
+    mesh.remove("state/_recovery");
+    mesh.run(&["recover", &run]).ends(0).says(&["stored"]);
+    mesh.apply();
+    mesh.is_converged();
 }
 
 #[test]

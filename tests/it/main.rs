@@ -5,6 +5,7 @@
 
 mod across;
 mod audit;
+mod canaries;
 mod cli;
 mod encryption;
 mod flow;
