@@ -166,6 +166,32 @@ fn what_was_kept_in_plain_is_refused_until_it_is_encrypted() {
     mesh.is_converged();
 }
 
+/// Cut off anywhere, it goes on where it was.
+#[test]
+fn an_upgrade_that_was_killed_is_finished_by_the_next() {
+    let plain = planted();
+    plain.apply();
+    plain.replace(EVENTS, "retention: 7d", "retention: 14d");
+    plain.apply();
+    let before = plain.run(&["state", "pull", "orders"]).ends(0).out;
+    let mut killed = 0;
+    for at in 1..10 {
+        for moment in ["before", "after"] {
+            let mesh = plain.copy();
+            configure(&mesh, &["k1"]);
+            let kill = format!("{at}:{moment}");
+            let upgrade = ["state", "upgrade", "--auto-approve"];
+            let run = mesh.run_with(&upgrade, &[("DATAMESH_FAKE_KILL_WRITE", kill.as_str())]);
+            killed += u32::from(run.signal.is_some());
+            mesh.run(&upgrade).ends(0);
+            assert_eq!(showing(&mesh), Vec::<PathBuf>::new(), "{kill}");
+            assert_eq!(mesh.run(&["state", "pull", "orders"]).ends(0).out, before, "{kill}");
+            mesh.is_converged();
+        }
+    }
+    assert!(killed > 10, "{killed}");
+}
+
 #[test]
 fn a_new_key_takes_over_and_the_old_one_can_go() {
     let mesh = encrypted();

@@ -149,7 +149,7 @@ Examples:
 
 Once keys are configured in `state.encryption`, what was kept in plain is refused until this has encrypted it, older \
 versions and the records of runs too. With a new key in front of the others it writes anew what they wrote; then they \
-can go.")]
+can go. A bucket that keeps versions keeps the old ones.")]
     Upgrade {
         #[command(flatten)]
         editing: Editing,

@@ -105,7 +105,10 @@ impl<S: BlobStore> BlobStore for FaultyBlobs<S> {
     }
 
     async fn replace(&self, key: &str, version: &Tag, bytes: &[u8]) -> Result<(), PutError> {
-        self.inner.replace(key, version, bytes).await
+        let number = self.puts.fetch_add(1, Ordering::SeqCst) + 1;
+        self.ask(number, Moment::Before, key)?;
+        self.inner.replace(key, version, bytes).await?;
+        self.ask(number, Moment::After, key)
     }
 
     async fn rest(&self, failures: u32) {
