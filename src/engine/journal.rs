@@ -5,7 +5,7 @@ use super::edit::EditError;
 use super::recover::managed;
 use super::session::Session;
 use datamesh_provider::{Attributes, LiveObject};
-use datamesh_state::{JOURNAL_FORMAT, Journal, JournalEntry, MAX_BYTES, StateError};
+use datamesh_state::{Codec, JOURNAL_FORMAT, Journal, JournalEntry, MAX_BYTES, StateError};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -72,6 +72,41 @@ impl Session {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(source) => Err(StateError::Io { place, source }),
         }
+    }
+
+    /// The journals in the mesh's own folder that are not encrypted with the key that writes now, as they would be.
+    pub(super) fn journals_to_reseal(&self) -> Result<Vec<(PathBuf, Vec<u8>)>, StateError> {
+        let environment = &self.environment.name;
+        let folder = self.options.root.join(".datamesh/recovery");
+        let prefix = format!("{environment}-");
+        let mut renewed = Vec::new();
+        if !self.store.codec().encrypts() {
+            return Ok(renewed);
+        }
+        for path in
+            std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()))
+        {
+            let run =
+                path.file_name().and_then(|name| name.to_str()?.strip_prefix(&prefix)?.strip_suffix(".json"));
+            let Some(run) = run else { continue };
+            let place = path.display().to_string();
+            let bytes =
+                std::fs::read(&path).map_err(|source| StateError::Io { place: place.clone(), source })?;
+            let name = journal_name(environment, run);
+            // An environment may have a name that begins like this one's.
+            let other = match Codec::name_of(&bytes) {
+                Some(sealed) => sealed != name,
+                None => Journal::decode(&place, &bytes)?.environment != *environment,
+            };
+            if other {
+                continue;
+            }
+            let ours = |text: &[u8]| Journal::decode(&place, text).map(drop);
+            if let Some(bytes) = self.store.codec().renewed(&name, &place, bytes, MAX_BYTES, ours)? {
+                renewed.push((path, bytes));
+            }
+        }
+        Ok(renewed)
     }
 
     /// Merges a journal into the operations that still wait for their outcome.

@@ -78,7 +78,7 @@ fn nothing_that_is_kept_can_be_read() {
     assert!(showing(&plain).len() > 3, "the check would see it");
 
     let mesh = encrypted();
-    mesh.run(&["doctor"]).says(&["state"]);
+    mesh.run(&["doctor"]).says(&["encrypted, key `k1` writes"]);
     mesh.run(&["plan", "--out", "saved.plan"]).ends(0);
     mesh.run(&["show", "saved.plan"]).ends(0).says(&["orders.events.v3 in kafka.default"]);
     mesh.run(&["apply", "saved.plan"]).ends(0);
@@ -124,6 +124,23 @@ fn what_the_state_refused_is_kept_encrypted_and_merged() {
     assert!(journal.starts_with(head.as_bytes()));
     assert_eq!(showing(&mesh), Vec::<PathBuf>::new());
     mesh.remove("state/_recovery");
+    mesh.run(&["recover", &run]).ends(0).says(&["stored"]);
+    mesh.apply();
+    mesh.is_converged();
+}
+
+#[test]
+fn a_journal_of_before_is_encrypted_with_the_rest() {
+    let mesh = planted();
+    mesh.write("state/_recovery", "in the way");
+    let run = overtaken(&mesh);
+    mesh.remove("state/_recovery");
+    configure(&mesh, &["k1"]);
+    mesh.run(&["recover", &run]).ends(1).says(&["is not encrypted"]);
+    mesh.write(".datamesh/recovery/other-20260101T000000Z-00000000.json", "another environment's");
+    mesh.run(&["state", "upgrade", "--auto-approve"]).ends(0).says(&["Encrypted"]);
+    mesh.run(&["state", "upgrade"]).ends(0).says(&["Nothing to do"]);
+    assert_eq!(showing(&mesh), Vec::<PathBuf>::new());
     mesh.run(&["recover", &run]).ends(0).says(&["stored"]);
     mesh.apply();
     mesh.is_converged();

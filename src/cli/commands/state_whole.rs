@@ -148,7 +148,7 @@ pub(super) async fn adopt(run: &Invocation, opened: &Opened, domain: &str, editi
 pub(super) async fn upgrade(run: &Invocation, opened: &Opened, editing: &Editing) -> Exit {
     let (store, environment) = (opened.session.store(), &opened.session.environment().name);
     let counted = match store.domains(environment).await {
-        Ok(domains) => store.to_reseal(environment).await.map(|stale| (domains.len(), stale)),
+        Ok(domains) => opened.session.to_reseal().await.map(|stale| (domains.len(), stale)),
         Err(error) => Err(error),
     };
     let (domains, stale) = match counted {

@@ -69,7 +69,7 @@ impl Codec {
 
     /// The same, reading what was written before there were keys as well: for encrypting it, and for nothing else.
     #[must_use]
-    pub(crate) fn reading_plaintext(&self) -> Self {
+    fn reading_plaintext(&self) -> Self {
         Self { plaintext_too: true, ..self.clone() }
     }
 
@@ -150,6 +150,29 @@ impl Codec {
         let length = key.open_in_place(nonce, Aad::from(line), &mut text).map_err(|_| sealed())?.len();
         text.truncate(length);
         Ok(text)
+    }
+
+    /// The id of the key that writes; `None`: nothing is encrypted.
+    pub fn writes_with(&self) -> Option<&str> {
+        self.writing().map(|(key, _)| key.id())
+    }
+
+    /// What is encrypted with the key that writes now, from what is not; `None`: it is already. It may be anything
+    /// that was written before there were keys: whoever asks checks that it is what it should be.
+    pub fn renewed(
+        &self,
+        name: &str,
+        place: &str,
+        bytes: Vec<u8>,
+        limit: usize,
+        check: impl FnOnce(&[u8]) -> Result<(), StateError>,
+    ) -> Result<Option<Vec<u8>>, StateError> {
+        if self.is_current(&bytes) {
+            return Ok(None);
+        }
+        let text = self.reading_plaintext().open(name, place, bytes, limit)?;
+        check(&text)?;
+        self.seal(name, &text).map(Some)
     }
 
     /// Whether bytes are encrypted as they would be now; always where nothing is.
