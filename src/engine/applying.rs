@@ -216,14 +216,19 @@ impl Session {
         run: &str,
         wait: Duration,
     ) -> Result<Locked, StateError> {
-        let request = LockRequest {
-            environment: &self.environment.name,
-            domains,
-            repository,
-            info: self.lock_info(operation, run),
-            wait,
-        };
-        self.store.lock(self.cx(), request).await
+        self.store.lock(self.cx(), self.lock_request(repository, domains, operation, run, wait)).await
+    }
+
+    pub(super) fn lock_request<'a>(
+        &'a self,
+        repository: &'a str,
+        domains: &'a [String],
+        operation: &str,
+        run: &str,
+        wait: Duration,
+    ) -> LockRequest<'a> {
+        let info = self.lock_info(operation, run);
+        LockRequest { environment: &self.environment.name, domains, repository, info, wait }
     }
 
     /// This run, as others see it at a lock.

@@ -1,6 +1,7 @@
 //! Where the state is kept: what the Mesh document says of it, and the store that means.
 
 use super::codes;
+use super::encryption;
 use super::session::SessionOptions;
 use datamesh_core::graph::environment::ResolvedEnvironment;
 use datamesh_core::manifest::model::{Opt, StateBackend, StateSettings};
@@ -22,15 +23,11 @@ pub fn judge(settings: &StateSettings) -> Diagnostics {
         StateBackend::Local => only_of_s3(settings, &mut found),
         StateBackend::S3 => s3(settings, &mut found),
     }
-    if let Some(encryption) = &settings.encryption {
-        let detail = "A state cannot be encrypted with this version.";
-        let help = "Leave it out; on S3, let the bucket encrypt what it holds.";
-        found.push(wrong(detail).on(encryption, "not supported by this version").help(help));
-    }
+    encryption::judge(settings, &mut found);
     found
 }
 
-fn wrong(detail: impl Into<String>) -> Diagnostic {
+pub(super) fn wrong(detail: impl Into<String>) -> Diagnostic {
     Diagnostic::error(codes::BACKEND, detail)
 }
 
@@ -149,12 +146,14 @@ pub(super) fn open(
     options: &SessionOptions,
 ) -> Result<StateStore, Box<Diagnostic>> {
     let settings = &environment.state;
+    let codec = encryption::codec(settings, &options.context)?;
     match settings.backend.value {
         StateBackend::Local => {
             let folder = settings.path.as_ref().map_or(".datamesh/state", |path| path.value.as_str());
-            Ok(options.providers.state_in(options.root.join(folder)))
+            // Not compressed: what is not encrypted either can be read by people there.
+            Ok(options.providers.state_in(options.root.join(folder)).coded(codec))
         }
-        StateBackend::S3 => on_s3(settings, options),
+        StateBackend::S3 => Ok(on_s3(settings, options)?.coded(codec.compressing(true))),
     }
 }
 

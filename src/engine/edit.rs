@@ -141,6 +141,29 @@ impl Session {
         Ok(released?)
     }
 
+    /// How many versions of shards and documents are not encrypted with the key that writes now.
+    pub async fn to_reseal(&self) -> Result<usize, StateError> {
+        Ok(self.store.to_reseal(&self.environment.name).await? + self.journals_to_reseal()?.len())
+    }
+
+    /// Encrypts the whole state of the environment with the key that writes now. How many versions of shards and
+    /// documents that was.
+    pub async fn reseal(&self, what: &str, wait: Duration) -> Result<usize, EditError> {
+        let run = self.run_id();
+        let request = self.lock_request(&self.repository, &[], "state upgrade", &run, wait);
+        let mut count = self.store.reseal(self.cx(), request).await?;
+        for (path, bytes) in self.journals_to_reseal()? {
+            let fails = |source| StateError::Io { place: path.display().to_string(), source };
+            // Nobody sees half of it.
+            let beside = path.with_extension("part");
+            std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, &path)).map_err(fails)?;
+            count += 1;
+        }
+        // Afterwards: the record before this one has to be readable.
+        self.record_edit("state upgrade", &run, vec![what.to_owned()]).await?;
+        Ok(count)
+    }
+
     /// Who a system says it is.
     pub async fn identity(&self, system: &SystemName) -> Result<String, ProviderError> {
         let systems = self.connect(&BTreeSet::from([system.clone()])).await;

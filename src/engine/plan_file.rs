@@ -5,14 +5,14 @@
 
 use datamesh_core::plan::{Plan, Snapshot};
 use datamesh_provider::{Address, canonical_json, digest};
-use datamesh_state::Record;
+use datamesh_state::{Codec, Record, StateError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The version of the format this program writes and reads.
 pub const PLAN_FORMAT: u32 = 2;
@@ -53,6 +53,54 @@ pub enum PlanFileError {
     Malformed { path: String, why: String },
     #[error("{path} has plan format {found}; this version knows format {PLAN_FORMAT}: plan again")]
     Format { path: String, found: u64 },
+    /// It is encrypted, or should be.
+    #[error(transparent)]
+    Sealed(#[from] StateError),
+}
+
+/// What plan files are sealed as; their environment follows.
+const SEALED_AS: &str = "_plan-file/";
+
+/// A line in front of an encrypted file has no more bytes, and what is behind its text neither.
+const FRAME_BYTES: u64 = 4096;
+
+/// A plan file as it was read.
+#[derive(Clone, Debug)]
+pub struct PlanBytes {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl PlanBytes {
+    pub fn read(path: &Path) -> Result<Self, PlanFileError> {
+        let fails = |source| PlanFileError::Io { path: path.display().to_string(), source };
+        let mut bytes = Vec::new();
+        let file = fs::File::open(path).map_err(fails)?;
+        file.take(MAX_BYTES + FRAME_BYTES).read_to_end(&mut bytes).map_err(fails)?;
+        Ok(Self { path: path.to_owned(), bytes })
+    }
+
+    /// The environment whose keys open it, as far as it says so; `None`: it is not encrypted.
+    pub fn sealed_for(&self) -> Option<String> {
+        Codec::name_of(&self.bytes)?.strip_prefix(SEALED_AS).map(str::to_owned)
+    }
+
+    /// The plan in it. What is not encrypted is refused where this encrypts.
+    pub fn open(self, codec: &Codec) -> Result<PlanFile, PlanFileError> {
+        let place = self.path.display().to_string();
+        let environment = self.sealed_for();
+        let name = format!("{SEALED_AS}{}", environment.as_deref().unwrap_or_default());
+        let limit = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX);
+        let text = codec.open(&name, &place, self.bytes, limit)?;
+        let file = PlanFile::decode(&place, &text)?;
+        match environment {
+            Some(named) if named != file.plan.environment => {
+                let why = format!("it is of the environment {}, and says {named}", file.plan.environment);
+                Err(PlanFileError::Malformed { path: place, why })
+            }
+            _ => Ok(file),
+        }
+    }
 }
 
 /// Canonical keys are sorted, and none of ours stands before this one.
@@ -95,14 +143,17 @@ impl PlanFile {
         serde_json::from_value(value).map_err(|error| malformed(error.to_string()))
     }
 
-    /// Writes the file, readable by its owner only: a plan shows what is live.
-    pub fn write(&self, path: &Path) -> Result<(), PlanFileError> {
+    /// Writes the file, readable by its owner only: a plan shows what is live. It is encrypted where the state is.
+    pub fn write(&self, path: &Path, codec: &Codec) -> Result<(), PlanFileError> {
         let fails = |source| PlanFileError::Io { path: path.display().to_string(), source };
         let malformed = |why: serde_json::Error| PlanFileError::Malformed {
             path: path.display().to_string(),
             why: why.to_string(),
         };
         let text = self.encode().map_err(malformed)?;
+        // What is not encrypted stays a text.
+        let codec = codec.clone().compressing(codec.encrypts());
+        let text = codec.seal(&format!("{SEALED_AS}{}", self.plan.environment), &text)?;
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create(true)
@@ -113,12 +164,8 @@ impl PlanFile {
         file.write_all(&text).and_then(|()| file.sync_all()).map_err(fails)
     }
 
+    /// Reads a file that is not encrypted.
     pub fn read(path: &Path) -> Result<Self, PlanFileError> {
-        let shown = || path.display().to_string();
-        let fails = |source| PlanFileError::Io { path: shown(), source };
-        let mut text = Vec::new();
-        let file = fs::File::open(path).map_err(fails)?;
-        file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(fails)?;
-        Self::decode(&shown(), &text)
+        PlanBytes::read(path)?.open(&Codec::default())
     }
 }

@@ -15,3 +15,6 @@ pub const CANCELLED: Code = Code::new("DM0410", "the wait for the lock was inter
 pub const NOT_LOCKED: Code = Code::new("DM0411", "no lock has this id");
 pub const LIVING: Code = Code::new("DM0412", "a living process holds the lock");
 pub const UNFIT: Code = Code::new("DM0413", "the storage does not keep conditions");
+pub const PLAINTEXT: Code = Code::new("DM0414", "what has to be encrypted is not");
+pub const NO_KEY: Code = Code::new("DM0415", "the key of something encrypted is not configured");
+pub const SEALED: Code = Code::new("DM0416", "something encrypted cannot be decrypted");

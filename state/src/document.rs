@@ -30,7 +30,7 @@ impl DocumentKind {
         }
     }
 
-    fn key(self, environment: &str) -> Result<String, StateError> {
+    pub(crate) fn key(self, environment: &str) -> Result<String, StateError> {
         check_owner_name("an environment", environment)?;
         Ok(format!("{}/{environment}", self.folder()))
     }
@@ -103,6 +103,7 @@ pub(crate) async fn create(blobs: &dyn BlobStore, key: &str, bytes: &[u8]) -> Re
             Ok(Some(blob)) if blob.bytes == bytes => return Ok(Created::Yes),
             Ok(Some(_)) => return Ok(Created::Exists),
             Ok(None) => {}
+            Err(error) if error.is_content() => return Err(error),
             Err(error) => why = error.to_string(),
         }
         blobs.rest(failures).await;

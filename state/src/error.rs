@@ -35,12 +35,27 @@ pub enum StateError {
     Living { domain: String, by: Box<LockInfo> },
     #[error("{place} cannot hold a state: {why}")]
     Unfit { place: String, why: String },
+    #[error("{place} is not encrypted, and with these settings it has to be")]
+    Plaintext { place: String },
+    #[error("{place} is encrypted with the key `{key}`, {}", configured(known))]
+    NoKey { place: String, key: String, known: Vec<String> },
+    #[error(
+        "{place} cannot be decrypted: either it was changed, or the key `{key}` is not the one it was encrypted with"
+    )]
+    Sealed { place: String, key: String },
     #[error("interrupted while waiting for the lock on domain {domain}")]
     Cancelled { domain: String },
 }
 
 fn held_by(by: Option<&LockInfo>) -> String {
     by.map(|info| format!(" by {info}")).unwrap_or_default()
+}
+
+fn configured(known: &[String]) -> String {
+    match known {
+        [] => "and no keys are configured".into(),
+        known => format!("and the keys that are configured are `{}`", known.join("`, `")),
+    }
 }
 
 fn instead(held: &[String]) -> String {
@@ -66,6 +81,9 @@ pub enum StateErrorKind {
     NotLocked,
     Living,
     Unfit,
+    Plaintext,
+    NoKey,
+    Sealed,
 }
 
 impl StateError {
@@ -84,6 +102,9 @@ impl StateError {
             Self::NotLocked { .. } => StateErrorKind::NotLocked,
             Self::Living { .. } => StateErrorKind::Living,
             Self::Unfit { .. } => StateErrorKind::Unfit,
+            Self::Plaintext { .. } => StateErrorKind::Plaintext,
+            Self::NoKey { .. } => StateErrorKind::NoKey,
+            Self::Sealed { .. } => StateErrorKind::Sealed,
         }
     }
 
@@ -102,12 +123,21 @@ impl StateError {
             StateErrorKind::NotLocked => codes::NOT_LOCKED,
             StateErrorKind::Living => codes::LIVING,
             StateErrorKind::Unfit => codes::UNFIT,
+            StateErrorKind::Plaintext => codes::PLAINTEXT,
+            StateErrorKind::NoKey => codes::NO_KEY,
+            StateErrorKind::Sealed => codes::SEALED,
         }
     }
 
     /// Whether the same call may work in a moment.
     pub fn retryable(&self) -> bool {
         matches!(self.kind(), StateErrorKind::Locked | StateErrorKind::Fenced)
+    }
+
+    /// Whether something was read, and cannot be what it should: asking again gives the same.
+    pub(crate) fn is_content(&self) -> bool {
+        use StateErrorKind::{Corrupt, NoKey, Plaintext, Sealed, Unsupported};
+        matches!(self.kind(), Corrupt | NoKey | Plaintext | Sealed | Unsupported)
     }
 
     /// What to try.
@@ -133,6 +163,15 @@ impl StateError {
             StateErrorKind::Cancelled => "nothing was changed",
             StateErrorKind::NotLocked => "`datamesh lock list` shows what is held, and by whom",
             StateErrorKind::Living => "stop that process: its lock ends with it",
+            StateErrorKind::Plaintext => {
+                "if encryption was just configured, `datamesh state upgrade` encrypts what is there; if it was encrypted before, somebody replaced it"
+            }
+            StateErrorKind::NoKey => {
+                "add that key to the environment's `state.encryption.keys`: the first of them writes, all of them read"
+            }
+            StateErrorKind::Sealed => {
+                "check the value of that key; if it is right, put a backup in the place of what was changed"
+            }
             StateErrorKind::Unfit => {
                 "two runs at once would lose each other's work there; use a store with conditional writes"
             }

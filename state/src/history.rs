@@ -7,7 +7,7 @@ use crate::format::Shard;
 use crate::store::{StateStore, found, shard_key};
 
 /// Where copies of a shard are kept.
-fn folder(environment: &str, domain: &str) -> Result<String, StateError> {
+pub(crate) fn folder(environment: &str, domain: &str) -> Result<String, StateError> {
     Ok(format!("_history/{}", shard_key(environment, domain)?))
 }
 

@@ -6,12 +6,14 @@
 //! - [`BlobStore`] and [`Locks`]: what a backend has to offer; [`LocalStore`] and [`MemoryStore`] are two.
 //! - [`StateStore`]: reading without a lock, locking, and writing by compare-and-swap with every ambiguity
 //!   resolved. Written once, for all backends.
+//! - [`Codec`]: what is compressed and encrypted on the way to a backend, and from it.
 //! - [`Shard`]'s own functions: begin an operation, store its outcome, decide what became of one that was cut off.
 //!   Plain values in, plain values out.
 
 mod across;
 mod audit;
 mod blob;
+mod codec;
 pub mod codes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -26,6 +28,7 @@ mod lease;
 mod moves;
 mod probe;
 mod recover;
+mod reseal;
 mod shard;
 mod store;
 
@@ -34,12 +37,14 @@ pub use audit::{
     AUDIT_FORMAT, Actor, AuditRecord, Begun, Edited, Ended, Entry, Filed, Finding, Link, RunResult, Step,
     StepOutcome, open_runs, verify as verify_records,
 };
+pub use blob::coded::CodedBlobs;
 pub use blob::faulty::{FaultyBlobs, Moment, PutFault};
 pub use blob::local::LocalStore;
 pub use blob::memory::MemoryStore;
 #[cfg(feature = "s3")]
 pub use blob::s3::{S3Keys, S3Settings, S3Store};
 pub use blob::{Attempt, Blob, BlobStore, Broken, Condition, Held, LockInfo, Locks, PutError, Tag};
+pub use codec::{Codec, KeyError, KeyRing, StateKey, is_key_id};
 pub use document::{Created, DocumentKey, DocumentKind};
 pub use error::{StateError, StateErrorKind};
 pub use format::{

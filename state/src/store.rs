@@ -1,9 +1,11 @@
 //! The protocol above every backend: reading without a lock, locking, and writing by compare-and-swap.
 
 use crate::StateError;
+use crate::blob::coded::CodedBlobs;
 use crate::blob::{
     Attempt, Blob, BlobStore, Broken, Condition, Held, LockInfo, Locks, PutError, Tag, check_owner_name,
 };
+use crate::codec::Codec;
 use crate::format::{Shard, decode, encode};
 use crate::history::keep;
 use crate::ident;
@@ -36,6 +38,9 @@ pub fn shard_key(environment: &str, domain: &str) -> Result<String, StateError> 
 #[derive(Clone, Debug)]
 pub struct StateStore {
     pub(crate) blobs: Arc<dyn BlobStore>,
+    /// What is below the codec.
+    pub(crate) raw: Arc<dyn BlobStore>,
+    pub(crate) codec: Codec,
     locks: Arc<dyn Locks>,
 }
 
@@ -70,7 +75,20 @@ pub struct LockRequest<'a> {
 
 impl StateStore {
     pub fn new(blobs: Arc<dyn BlobStore>, locks: Arc<dyn Locks>) -> Self {
-        Self { blobs, locks }
+        let coded = CodedBlobs::new(Arc::clone(&blobs), Codec::default());
+        Self { blobs: Arc::new(coded), raw: blobs, codec: Codec::default(), locks }
+    }
+
+    /// The same, with everything but the locks written in this way.
+    #[must_use]
+    pub fn coded(self, codec: Codec) -> Self {
+        let coded = CodedBlobs::new(Arc::clone(&self.raw), codec.clone());
+        Self { blobs: Arc::new(coded), codec, ..self }
+    }
+
+    /// How it is kept.
+    pub fn codec(&self) -> &Codec {
+        &self.codec
     }
 
     /// A backend that is both.
@@ -219,7 +237,7 @@ impl StateStore {
         Ok(locked)
     }
 
-    async fn acquire(
+    pub(crate) async fn acquire(
         &self,
         cx: &Context,
         request: &LockRequest<'_>,
@@ -280,7 +298,7 @@ impl StateStore {
 }
 
 /// Every lock is given back, whatever fails; the first failure.
-async fn release_all(held: Vec<Box<dyn Held>>) -> Result<(), StateError> {
+pub(crate) async fn release_all(held: Vec<Box<dyn Held>>) -> Result<(), StateError> {
     let mut failed = None;
     for lock in held {
         if let Err(error) = lock.release().await {
@@ -560,6 +578,7 @@ async fn put(
             Err(doubt) => why = doubt.to_string(),
         }
         match (blobs.get(key).await, &before) {
+            (Err(error), _) if error.is_content() => return Err(error),
             (Err(error), _) => why = error.to_string(),
             (Ok(None), None) => {}
             (Ok(None), Some(_)) => return Err(StateError::Fenced { place, why: "it is gone".into() }),

@@ -1,18 +1,20 @@
 //! What a run knows and the state does not take is kept, and merged later.
 
 use crate::world::{Mesh, Run, hanging};
+use std::fs;
 
 /// Somebody writes a shard without its lock: the next write of whoever has the lock is refused.
 fn overtake(mesh: &Mesh, domain: &str) {
     let mut shard = mesh.shards().remove(domain).expect("there");
     shard.serial += 1;
     shard.write_id = "0d6c9f2a-1b3c-4d5e-8f70-112233445566".into();
-    let text = String::from_utf8(datamesh_state::encode(&shard).expect("encodes")).expect("text");
-    mesh.write(&format!("state/test/{domain}/{}.json", shard.serial), &text);
+    let text = datamesh_state::encode(&shard).expect("encodes");
+    let bytes = mesh.codec().seal(&format!("test/{domain}"), &text).expect("sealed");
+    fs::write(mesh.path(&format!("state/test/{domain}/{}.json", shard.serial)), bytes).expect("written");
 }
 
 /// An apply whose shard of `orders` was taken from it while its first calls were under way; its name.
-fn overtaken(mesh: &Mesh) -> String {
+pub(crate) fn overtaken(mesh: &Mesh) -> String {
     let (child, frozen) = hanging(mesh);
     overtake(mesh, "orders");
     frozen.thaw();

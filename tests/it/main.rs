@@ -5,7 +5,9 @@
 
 mod across;
 mod audit;
+mod canaries;
 mod cli;
+mod encryption;
 mod flow;
 mod golden;
 mod hostile;

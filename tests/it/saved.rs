@@ -423,7 +423,7 @@ fn a_forged_plan_is_not_carried_out() {
             operation.id =
                 datamesh_provider::OperationId::derive(id, &operation.address, operation.action, step);
         }
-        file.write(&mesh.path("saved.plan")).expect("written");
+        file.write(&mesh.path("saved.plan"), &datamesh_state::Codec::default()).expect("written");
         refused(&mesh, &[]);
     };
     forge(|file| {

@@ -1,8 +1,9 @@
 //! A mesh in a folder of its own, on fake systems, and the real program run on it.
 
+use datamesh::engine::OsEntropy;
 use datamesh_conformance::{Effect, Store, System, World};
-use datamesh_provider::Address;
-use datamesh_state::{Record, Shard};
+use datamesh_provider::{Address, Secret};
+use datamesh_state::{Codec, KeyRing, Record, Shard, StateKey};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -10,6 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -281,10 +283,20 @@ impl Mesh {
                 let folder = folder.expect("read").path();
                 let newest = serials(&folder).pop()?;
                 let bytes = fs::read(folder.join(format!("{newest}.json"))).expect("read");
-                let shard = datamesh_state::decode(&folder.display().to_string(), &bytes).expect("a shard");
+                let (place, domain) = (folder.display().to_string(), folder.file_name()?.to_str()?);
+                let name = format!("test/{domain}");
+                let text = self.codec().open(&name, &place, bytes, usize::MAX).expect("opened");
+                let shard = datamesh_state::decode(&place, &text).expect("a shard");
                 Some((shard.domain.clone(), shard))
             })
             .collect()
+    }
+
+    /// How the state is written: with the key in `keys/k1`, if there is one.
+    pub(crate) fn codec(&self) -> Codec {
+        let Ok(text) = fs::read_to_string(self.path("keys/k1")) else { return Codec::default() };
+        let key = StateKey::new("k1", &Secret::new(text)).expect("a key");
+        Codec::default().encrypting(KeyRing::new(vec![key]).expect("keys"), Arc::new(OsEntropy))
     }
 
     pub(crate) fn records(&self) -> BTreeMap<Address, Record> {

@@ -4,10 +4,10 @@ use crate::support::python::python;
 use crate::support::servers::servers;
 use datamesh::engine::SystemClock;
 use datamesh_conformance::testing::{RealClock, SeededEntropy, context};
-use datamesh_provider::{Clock, Context, Entropy};
+use datamesh_provider::{Clock, Context, Entropy, Secret};
 use datamesh_state::{
-    BlobStore, HeartbeatThread, LeaseLocks, LeaseTiming, LockInfo, LockRequest, S3Keys, S3Settings, S3Store,
-    StateErrorKind, StateStore, conformance, probe,
+    BlobStore, Codec, HeartbeatThread, KeyRing, LeaseLocks, LeaseTiming, LockInfo, LockRequest, S3Keys,
+    S3Settings, S3Store, StateErrorKind, StateKey, StateStore, conformance, probe,
 };
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -79,6 +79,12 @@ fn store(settings: S3Settings) -> Arc<S3Store> {
     Arc::new(S3Store::new(settings, clock()))
 }
 
+/// Compressed and encrypted.
+fn codec(entropy: Arc<dyn Entropy>) -> Codec {
+    let key = StateKey::new("k1", &Secret::new("07".repeat(32))).expect("a key");
+    Codec::default().compressing(true).encrypting(KeyRing::new(vec![key]).expect("keys"), entropy)
+}
+
 /// A state as the program keeps it there.
 fn state(settings: &S3Settings, seed: u64) -> StateStore {
     let blobs = store(settings.clone());
@@ -86,8 +92,8 @@ fn state(settings: &S3Settings, seed: u64) -> StateStore {
     let thread = HeartbeatThread::new(move || Arc::new(beside.another()));
     let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
     let timing = LeaseTiming::for_calls(Duration::from_secs(10));
-    let locks = LeaseLocks::new(blobs.clone(), clock(), entropy, Arc::new(thread), timing);
-    StateStore::new(blobs, Arc::new(locks))
+    let locks = LeaseLocks::new(blobs.clone(), clock(), Arc::clone(&entropy), Arc::new(thread), timing);
+    StateStore::new(blobs, Arc::new(locks)).coded(codec(entropy))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,6 +132,13 @@ async fn thirty_two(settings: &S3Settings) {
     let found = state(settings, 99).load("prod").await.expect("read");
     let orders = &found.shards["orders"].shard;
     assert_eq!((orders.systems.len(), orders.epoch, orders.serial), (32, 32, 64));
+    let raw = store(settings.clone()).get("prod/orders").await.expect("read").expect("there").bytes;
+    let head = String::from_utf8_lossy(&raw[..60]).into_owned();
+    assert!(
+        head.starts_with("datamesh-frame 1 prod/orders ") && head.contains(" zlib aes-256-gcm k1 - "),
+        "{head}"
+    );
+    assert!(raw.len() * 2 < datamesh_state::encode(orders).expect("encodes").len());
 }
 
 async fn run(settings: S3Settings, n: u64, inside: Arc<AtomicUsize>) {

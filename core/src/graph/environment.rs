@@ -95,6 +95,7 @@ pub fn environment(
     for (name, node, _) in systems(environment) {
         secrets::check(&name, &node.0, &mut found);
     }
+    secrets::check_state(&environment.state, &mut found);
     let resolved = ResolvedEnvironment {
         name: key.value.clone(),
         all: environments.keys().map(|key| key.value.clone()).collect(),

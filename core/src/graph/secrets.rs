@@ -1,7 +1,8 @@
 //! Settings that must not be written out: passwords, tokens and keys are references, nothing else.
 
 use crate::graph::codes;
-use datamesh_provider::{Diagnostic, Diagnostics, Located, SecretText, SystemName};
+use crate::manifest::model::StateSettings;
+use datamesh_provider::{Diagnostic, Diagnostics, Located, SecretText, Span, SystemName};
 use serde_json::Value;
 
 /// The last word of settings whose value nobody may read in a repository.
@@ -12,6 +13,24 @@ const SECRET_KEYS: &[&str] = &["ssl.key.pem", "sasl.oauthbearer.config", "sasl.j
 /// Everything of a system's settings that is written out although it is secret, or refers to nothing.
 pub(crate) fn check(system: &SystemName, settings: &Located, found: &mut Diagnostics) {
     walk(system, settings, &settings.value, &mut Vec::new(), found);
+}
+
+/// The same for the keys of a state.
+pub(crate) fn check_state(settings: &StateSettings, found: &mut Diagnostics) {
+    let Some(encryption) = &settings.encryption else { return };
+    for key in &encryption.keys {
+        for (name, text) in [("ref", &key.reference), ("passphrase", &key.passphrase)] {
+            let Some(text) = text else { continue };
+            let what = format!("`{name}` of the state's key `{}`", key.id.value);
+            if let Err(error) = text.value.check() {
+                let detail = format!("{what} cannot be read: {error}.");
+                let wrong = Diagnostic::error(codes::BAD_SETTING, detail).on(text, "here");
+                found.push(wrong.help("Write `${env:NAME}` or `${file:PATH}`."));
+            } else if !text.value.has_reference() {
+                found.push(plain(format!("{what} is a secret, and here everybody can read it."), text.span));
+            }
+        }
+    }
 }
 
 fn walk<'a>(
@@ -55,8 +74,12 @@ fn is_secret(key: &str) -> bool {
 
 fn written_out(system: &SystemName, settings: &Located, path: &[&str]) -> Diagnostic {
     let detail = format!("`{}` of {system} is a secret, and here everybody can read it.", path.join("."));
+    plain(detail, settings.spans.at(path))
+}
+
+fn plain(detail: String, span: Option<Span>) -> Diagnostic {
     Diagnostic::error(codes::PLAIN_SECRET, detail)
-        .at(settings.spans.at(path), "written out")
+        .at(span, "written out")
         .help("Refer to it with `${env:NAME}` or `${file:PATH}`, and change it: it is in the history of the repository.")
 }
 

@@ -5,7 +5,7 @@
 //! makes sense together with others is judged by resolve.
 
 use crate::manifest::values::{ElementType, Node, OneOrMany, PartitionBy, Scalar, Values};
-use datamesh_provider::Spanned;
+use datamesh_provider::{SecretText, Spanned};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -680,7 +680,29 @@ pub struct StateSettings {
     pub endpoint: Opt<String>,
     pub path_style: Opt<bool>,
     pub tls: Opt<Node>,
-    pub encryption: Opt<Node>,
+    pub encryption: Opt<StateEncryption>,
+}
+
+/// Everything the state holds is encrypted, and plan files with it.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StateEncryption {
+    /// The first writes, all of them read: a new key is put in front, and `datamesh state upgrade` writes anew what the
+    /// others wrote.
+    pub keys: Vec<Spanned<StateKeySettings>>,
+}
+
+/// One of `ref` and `passphrase`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StateKeySettings {
+    /// Stands beside what it encrypted: letters, digits, `-` and `_`.
+    pub id: Spanned<String>,
+    /// Where a key of 32 bytes is, in base64 or hexadecimal digits: `${env:NAME}` or `${file:PATH}`.
+    #[serde(rename = "ref")]
+    pub reference: Opt<SecretText>,
+    /// Where a passphrase is, of 16 characters or more; a key is made from it with Argon2id.
+    pub passphrase: Opt<SecretText>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

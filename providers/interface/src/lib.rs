@@ -16,6 +16,7 @@ mod event;
 mod object;
 mod operation;
 mod provider;
+mod redact;
 mod resource;
 mod secret;
 mod span;
@@ -35,6 +36,7 @@ pub use operation::{
 pub use provider::{
     BoxFuture, Connect, ConnectRequest, Facts, Provider, ProviderDef, ReadRequest, ReadResult, Sink,
 };
+pub use redact::{Redactor, base64};
 pub use resource::{AttributeSchema, DecodeError, Erased, Resource, ResourceType, Schema, erase};
 pub use secret::{Secret, SecretError, SecretResolver, SecretText};
 pub use span::{

@@ -3,7 +3,9 @@
 use crate::config::{Settings, resolve};
 use crate::errors::{TLS_HINT, code};
 use crate::sys::{Answer, Answers, Coded, ConfigEntry, Described, Handle, TopicShape, Trouble};
-use datamesh_provider::{BoxFuture, CancelStage, ConnectRequest, Context, ErrorKind, ProviderError};
+use datamesh_provider::{
+    BoxFuture, CancelStage, ConnectRequest, Context, ErrorKind, ProviderError, Redactor,
+};
 use futures::stream::{self, StreamExt as _};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Cluster {
     system: String,
     endpoint: String,
+    /// A broker, or a server of tokens, may repeat what it was sent.
+    hidden: Redactor,
     handle: Arc<Handle>,
 }
 
@@ -50,8 +54,9 @@ impl Cluster {
         let resolved = resolve(&settings, &request.root, request.context.secrets.as_ref())
             .map_err(|error| config_error("", error.to_string()))?;
         let handle = Handle::open(&resolved.properties, resolved.oauth)
-            .map_err(|message| config_error(&resolved.endpoint, message))?;
-        Ok(Self { system: request.name.clone(), endpoint: resolved.endpoint, handle: Arc::new(handle) })
+            .map_err(|message| config_error(&resolved.endpoint, resolved.hidden.clean(message)))?;
+        let (endpoint, hidden) = (resolved.endpoint, resolved.hidden);
+        Ok(Self { system: request.name.clone(), endpoint, hidden, handle: Arc::new(handle) })
     }
 
     pub(crate) fn handle(&self) -> &Handle {
@@ -82,7 +87,7 @@ impl Cluster {
                 hint = Some(TLS_HINT);
             }
         }
-        let problem = self.problem(kind).during(during).code(name).message(message);
+        let problem = self.problem(kind).during(during).code(name).message(self.hidden.clean(message));
         match hint {
             Some(hint) => problem.hint(hint),
             None => problem,

@@ -247,7 +247,7 @@ impl Api {
             let error = self
                 .http
                 .error(ErrorKind::Protocol, request.during)
-                .message(format!("the answer is not what the API promises: {error}"))
+                .message(self.http.clean(format!("the answer is not what the API promises: {error}")))
                 .hint("Does `url` point to the Confluent API? Apicurio serves it under `/apis/ccompat/v7`.");
             CallError::Refused { error, status: answer.status, code: None }
         })
@@ -265,13 +265,16 @@ impl Api {
     fn refusal(&self, answer: &Answer, request: &Request<'_>) -> CallError {
         let body: Option<ErrorBody> = serde_json::from_slice(&answer.body).ok();
         let code = body.as_ref().and_then(|body| body.error_code).filter(|code| *code != 0);
-        let words = body.and_then(|body| body.message).unwrap_or_else(|| snippet(&answer.body));
+        let words = body.and_then(|body| body.message).unwrap_or_else(|| {
+            // Cut afterwards: half of a secret could not be found.
+            snippet(self.http.clean(String::from_utf8_lossy(&answer.body)).as_bytes())
+        });
         let (kind, hint) = meaning(answer.status, code);
         let mut error = self
             .http
             .error(kind, request.during)
             .code(code.map_or_else(|| format!("HTTP {}", answer.status), |code| code.to_string()))
-            .message(if words.is_empty() { "no words with it".to_owned() } else { words });
+            .message(if words.is_empty() { "no words with it".to_owned() } else { self.http.clean(words) });
         error.hint = hint.map(str::to_owned);
         // A fault of the server may strike after the change was made.
         if answer.status >= 500 && answer.status != 501 {

@@ -1,7 +1,9 @@
 //! The one place that sends: built from the settings once, with every bound that a call needs.
 
 use crate::config::{Auth, Settings, Tls, is_loopback};
-use datamesh_provider::{CancelStage, Context, ErrorKind, ProviderError, SecretError, SecretResolver};
+use datamesh_provider::{
+    CancelStage, Context, ErrorKind, ProviderError, Redactor, SecretError, SecretResolver, base64,
+};
 use futures::future::{Either, select};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Client, Identity, Method, Response, redirect};
@@ -60,6 +62,7 @@ pub(crate) struct Http {
     base: Url,
     system: String,
     authorization: Option<HeaderValue>,
+    hidden: Redactor,
 }
 
 impl Http {
@@ -98,14 +101,22 @@ impl Http {
         {
             builder = builder.identity(identity);
         }
-        let authorization = match &settings.auth {
-            None => None,
-            Some(auth) => Some(authorization(auth, cx.secrets.as_ref()).map_err(|why| {
-                wrong(why, "Set what `auth` refers to, for this environment and in this shell.")
-            })?),
+        let (authorization, hidden) = match &settings.auth {
+            None => (None, Redactor::default()),
+            Some(auth) => {
+                let (header, hidden) = authorization(auth, cx.secrets.as_ref()).map_err(|why| {
+                    wrong(why, "Set what `auth` refers to, for this environment and in this shell.")
+                })?;
+                (Some(header), hidden)
+            }
         };
         let client = builder.build().map_err(|error| wrong(chain(&error), tls_hint))?;
-        Ok(Self { client, base, system: system.to_owned(), authorization })
+        Ok(Self { client, base, system: system.to_owned(), authorization, hidden })
+    }
+
+    /// Words of the registry, without the credentials it was sent.
+    pub(crate) fn clean(&self, words: impl Into<String>) -> String {
+        self.hidden.clean(words)
     }
 
     /// Where the API begins; never with credentials.
@@ -276,8 +287,10 @@ async fn client_identity(tls: &Tls, root: &Path) -> Result<Option<Identity>, Str
     Identity::from_pem(&pem).map(Some).map_err(unusable)
 }
 
-fn authorization(auth: &Auth, secrets: &dyn SecretResolver) -> Result<HeaderValue, String> {
+/// The header, and what hides it in answers.
+fn authorization(auth: &Auth, secrets: &dyn SecretResolver) -> Result<(HeaderValue, Redactor), String> {
     let told = |error: SecretError| error.to_string();
+    let mut hidden = Redactor::default();
     let text = match auth {
         Auth::Basic { username, password } => {
             let (user, password) = (username.resolve(secrets), password.resolve(secrets));
@@ -285,49 +298,17 @@ fn authorization(auth: &Auth, secrets: &dyn SecretResolver) -> Result<HeaderValu
             if user.expose().contains(':') {
                 return Err("a user name for basic authentication may not hold `:`".to_owned());
             }
+            hidden.hide_login(user.expose(), &password);
             format!("Basic {}", base64(format!("{}:{}", user.expose(), password.expose()).as_bytes()))
         }
-        Auth::Bearer(token) => format!("Bearer {}", token.resolve(secrets).map_err(told)?.expose()),
+        Auth::Bearer(token) => {
+            let token = token.resolve(secrets).map_err(told)?;
+            hidden.hide(&token);
+            format!("Bearer {}", token.expose())
+        }
     };
     let unfit = |_| "the token has characters that cannot be sent in a header".to_owned();
     let mut value = HeaderValue::from_str(&text).map_err(unfit)?;
     value.set_sensitive(true);
-    Ok(value)
-}
-
-/// RFC 4648, section 4. The one use of it here is not worth a dependency.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..4 {
-            let index = (bits >> (18 - 6 * at)) & 63;
-            let letter = ALPHABET.get(index as usize).copied().unwrap_or(b'=');
-            out.push(if at <= chunk.len() { char::from(letter) } else { '=' });
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_as_in_the_rfc() {
-        let cases = [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("foobar", "Zm9vYmFy"),
-        ];
-        for (text, coded) in cases {
-            assert_eq!(base64(text.as_bytes()), coded);
-        }
-        assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
-    }
+    Ok((value, hidden))
 }

@@ -1,13 +1,13 @@
 //! `datamesh apply`: plan, show, ask, and do it; or do what a saved plan says.
 
 use super::open::{self, Opened};
-use super::plan;
+use super::{plan, show};
 use crate::cli::args::{Planning, Writing};
 use crate::cli::codes;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::render::{applied, plan_human};
-use crate::engine::{Applied, ApplyError, PlanFile, PlanRequest, Planned, watch_signals};
+use crate::engine::{Applied, ApplyError, PlanBytes, PlanRequest, Planned, watch_signals};
 use clap::Args;
 use datamesh_provider::{Address, Diagnostic, Outcome};
 use datamesh_state::StateError;
@@ -132,9 +132,10 @@ async fn fresh(run: &Invocation, opened: &Opened, args: &ApplyArgs) -> Result<Pl
 }
 
 async fn verified(run: &Invocation, opened: &Opened, file: &std::path::Path) -> Result<Planned, Exit> {
-    let file = PlanFile::read(&run.cwd.join(file)).map_err(|error| {
-        let diagnostic = Diagnostic::error(codes::NOT_A_PLAN, format!("{error}."));
-        run.ui.fail(diagnostic.help("Make one with `datamesh plan --out FILE`."))
+    let read = PlanBytes::read(&run.cwd.join(file));
+    let file = read.and_then(|bytes| bytes.open(opened.session.store().codec())).map_err(|error| {
+        opened.progress.finish();
+        run.ui.fail(*show::not_a_plan(&error))
     })?;
     let planned = opened.session.verify(&file).await.map_err(|error| fail_apply(run, opened, &error))?;
     let (all, left) = (file.plan.graph.operations.len(), planned.plan.graph.operations.len());

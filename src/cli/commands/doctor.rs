@@ -84,6 +84,9 @@ async fn state(session: &Session) -> Vec<Check> {
             let pending: usize = shards().map(|shard| shard.pending.len()).sum();
             let mut words =
                 vec![format!("{} in {}", plural(records, "resource"), plural(found.shards.len(), "domain"))];
+            words.extend(
+                session.store().codec().writes_with().map(|key| format!("encrypted, key `{key}` writes")),
+            );
             if pending > 0 {
                 words.push(format!(
                     "{} without an outcome: the next apply settles them",

@@ -79,7 +79,7 @@ pub async fn run(args: &PlanArgs, run: &Invocation) -> Exit {
     let exit = exit_of(&planned);
     let exit =
         if args.detailed_exitcode && planned.plan.has_changes() { exit.and(Exit::Changes) } else { exit };
-    exit.and(write_files(args, run, &planned, exit))
+    exit.and(write_files(args, run, &opened, &planned, exit))
 }
 
 /// The findings, then the plan.
@@ -102,7 +102,7 @@ pub(super) fn exit_of(planned: &Planned) -> Exit {
     if wrong { Exit::Error } else { Exit::Ok }
 }
 
-fn write_files(args: &PlanArgs, run: &Invocation, planned: &Planned, exit: Exit) -> Exit {
+fn write_files(args: &PlanArgs, run: &Invocation, opened: &Opened, planned: &Planned, exit: Exit) -> Exit {
     let mut worst = Exit::Ok;
     if let Some(path) = &args.snapshot_out {
         let path = run.cwd.join(path);
@@ -117,7 +117,7 @@ fn write_files(args: &PlanArgs, run: &Invocation, planned: &Planned, exit: Exit)
         return worst;
     }
     let file = planned.file();
-    match file.write(&run.cwd.join(path)) {
+    match file.write(&run.cwd.join(path), opened.session.store().codec()) {
         Ok(()) if run.ui.json => worst,
         Ok(()) => {
             let name = shown(path);

@@ -142,9 +142,18 @@ After a domain moved to another repository, or a mesh got another name. The mesh
         #[command(flatten)]
         editing: Editing,
     },
-    /// Raise the state to the newest format; older versions of this program cannot read it then
-    #[command(after_help = "Examples:\n  datamesh state upgrade")]
-    Upgrade,
+    /// Raise the state to the newest format and encrypt it; older versions of this program cannot read it then
+    #[command(after_help = "\
+Examples:
+  datamesh state upgrade
+
+Once keys are configured in `state.encryption`, what was kept in plain is refused until this has encrypted it, older \
+versions and the records of runs too. With a new key in front of the others it writes anew what they wrote; then they \
+can go. A bucket that keeps versions keeps the old ones.")]
+    Upgrade {
+        #[command(flatten)]
+        editing: Editing,
+    },
 }
 
 pub async fn run(args: &StateArgs, run: &Invocation) -> Exit {
@@ -173,7 +182,7 @@ pub async fn run(args: &StateArgs, run: &Invocation) -> Exit {
         StateCommand::AdoptShard { domain, editing } => {
             return state_whole::adopt(run, &opened, domain, editing).await;
         }
-        StateCommand::Upgrade => return state_whole::upgrade(run, &opened).await,
+        StateCommand::Upgrade { editing } => return state_whole::upgrade(run, &opened, editing).await,
         StateCommand::List { .. } | StateCommand::Show { .. } => {}
     }
     let records = match records_of(&opened).await {

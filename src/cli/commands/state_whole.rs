@@ -143,21 +143,45 @@ pub(super) async fn adopt(run: &Invocation, opened: &Opened, domain: &str, editi
     state_edit::told(run, opened, &what, done)
 }
 
-/// Raises the format of every shard to the newest one. There is one so far.
-pub(super) async fn upgrade(run: &Invocation, opened: &Opened) -> Exit {
-    let found = match opened.session.store().load(&opened.session.environment().name).await {
-        Ok(found) => found,
+/// Raises the format of every shard to the newest one, of which there is one so far; and encrypts what is not yet
+/// encrypted with the key that writes now.
+pub(super) async fn upgrade(run: &Invocation, opened: &Opened, editing: &Editing) -> Exit {
+    let (store, environment) = (opened.session.store(), &opened.session.environment().name);
+    let counted = match store.domains(environment).await {
+        Ok(domains) => opened.session.to_reseal().await.map(|stale| (domains.len(), stale)),
+        Err(error) => Err(error),
+    };
+    let (domains, stale) = match counted {
+        Ok(counted) => counted,
         Err(error) => return open::fail_state(run, &error),
     };
+    let mut encrypted = 0;
+    if stale > 0 {
+        let what = format!(
+            "encrypt {} that {} not",
+            plural(stale, "document"),
+            if stale == 1 { "is" } else { "are" }
+        );
+        if let Err(diagnostic) = state_edit::agreed(run, opened, editing, &what) {
+            return run.ui.fail(*diagnostic);
+        }
+        encrypted = match opened.session.reseal(&what, editing.lock_timeout).await {
+            Ok(encrypted) => encrypted,
+            Err(error) => return state_edit::told(run, opened, &what, Err(error)),
+        };
+    } else if let Err(error) = store.load(environment).await {
+        return open::fail_state(run, &error);
+    }
     opened.progress.finish();
-    let count = found.shards.len();
+    let of = format!("{} of format {FORMAT}", plural(domains, "domain"));
     if run.ui.json {
-        run.ui.out(&object_line(&json!({"format": FORMAT, "shards": count, "upgraded": 0})));
+        let done = json!({"format": FORMAT, "shards": domains, "upgraded": 0, "encrypted": encrypted});
+        run.ui.out(&object_line(&done));
+    } else if encrypted > 0 {
+        let what = plural(encrypted, "document");
+        run.ui.out(&format!("Encrypted {what} with the first key; {of}, the newest one.\n"));
     } else {
-        run.ui.out(&format!(
-            "Nothing to do: {} of format {FORMAT}, the newest one.\n",
-            plural(count, "domain")
-        ));
+        run.ui.out(&format!("Nothing to do: {of}, the newest one.\n"));
     }
     Exit::Ok
 }

@@ -104,6 +104,13 @@ impl<S: BlobStore> BlobStore for FaultyBlobs<S> {
         self.inner.version(key, number).await
     }
 
+    async fn replace(&self, key: &str, version: &Tag, bytes: &[u8]) -> Result<(), PutError> {
+        let number = self.puts.fetch_add(1, Ordering::SeqCst) + 1;
+        self.ask(number, Moment::Before, key)?;
+        self.inner.replace(key, version, bytes).await?;
+        self.ask(number, Moment::After, key)
+    }
+
     async fn rest(&self, failures: u32) {
         self.inner.rest(failures).await;
     }

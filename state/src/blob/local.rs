@@ -7,6 +7,7 @@
 
 use super::{Attempt, Blob, BlobStore, Broken, Condition, Held, LockInfo, Locks, PutError, Tag, check_name};
 use crate::StateError;
+use crate::codec::FRAME_BYTES;
 use crate::format::MAX_BYTES;
 use async_trait::async_trait;
 use datamesh_provider::LeaseLost;
@@ -134,7 +135,7 @@ fn read_bounded(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
     };
     let mut bytes = Vec::new();
     // One byte more than allowed, so that the decoder sees that it is too much.
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(fail(path))?;
+    file.take((MAX_BYTES + FRAME_BYTES) as u64 + 1).read_to_end(&mut bytes).map_err(fail(path))?;
     Ok(Some(bytes))
 }
 
@@ -255,6 +256,21 @@ impl BlobStore for LocalStore {
 
     async fn version(&self, key: &str, number: u64) -> Result<Option<Blob>, StateError> {
         blob_of(&self.folder(key)?, number)
+    }
+
+    /// Readers see the one or the other, whole. The number stays: it is the version's tag.
+    async fn replace(&self, key: &str, version: &Tag, bytes: &[u8]) -> Result<(), PutError> {
+        let folder = self.folder(key)?;
+        let path = file_of(&folder, canonical_number(&version.0).ok_or(PutError::Conflict)?);
+        if !path.exists() {
+            return Err(PutError::Conflict);
+        }
+        let temp = write_temporary(&folder, bytes)?;
+        if let Err(error) = fs::rename(&temp, &path) {
+            let _ = fs::remove_file(&temp);
+            return Err(fail(&path)(error).into());
+        }
+        sync_folder(&folder).map_err(|error| PutError::Unknown(error.to_string()))
     }
 
     fn place(&self, key: &str) -> String {

@@ -1,5 +1,6 @@
 //! What a backend has to offer: a small store with conditional writes, and locks.
 
+pub(crate) mod coded;
 pub(crate) mod faulty;
 pub(crate) mod local;
 pub(crate) mod memory;
@@ -72,6 +73,12 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
 
     /// One of [`BlobStore::versions`].
     async fn version(&self, key: &str, number: u64) -> Result<Option<Blob>, StateError>;
+
+    /// Puts the same content, written in another way, in the place of a version. A store that numbers its versions
+    /// keeps the number.
+    async fn replace(&self, key: &str, version: &Tag, bytes: &[u8]) -> Result<(), PutError> {
+        self.put(key, bytes, &Condition::IfMatch(version.clone())).await.map(drop)
+    }
 
     /// Where a key is, for messages.
     fn place(&self, key: &str) -> String;

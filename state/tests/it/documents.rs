@@ -1,6 +1,6 @@
 //! What is kept beside the shards, and what was before: on a store that keeps versions and on one that does not.
 
-use crate::support::{context, request};
+use crate::support::{codec, context, request};
 use datamesh_state::{
     BlobStore, Condition, Created, DocumentKey, DocumentKind, FaultyBlobs, LocalStore, MemoryStore, Moment,
     PutFault, StateErrorKind, StateStore,
@@ -16,6 +16,10 @@ fn both(test: impl AsyncFn(StateStore, &str)) {
     futures::executor::block_on(async {
         test(StateStore::over(MemoryStore::default()), "memory").await;
         test(StateStore::over(LocalStore::new(folder.path())), "local").await;
+        let encrypted = |store: StateStore| store.coded(codec(&[("k1", 1)]));
+        test(encrypted(StateStore::over(MemoryStore::default())), "encrypted memory").await;
+        let folder = folder.path().join("encrypted");
+        test(encrypted(StateStore::over(LocalStore::new(folder))), "encrypted local").await;
     });
 }
 

@@ -4,6 +4,7 @@
 
 mod across;
 mod audit;
+mod codec;
 mod documents;
 mod edit;
 mod executor;
@@ -13,6 +14,7 @@ mod lease;
 mod local;
 mod moves;
 mod protocol;
+mod reseal;
 mod s3_answers;
 mod shards;
 mod stores;

@@ -1,10 +1,10 @@
 //! Locking and writing, over stores that lose answers and are written behind our back.
 
-use crate::support::{address, context, full_shard, info, intent, kafka, op, record, request};
+use crate::support::{address, codec, context, full_shard, info, intent, kafka, op, record, request};
 use async_trait::async_trait;
 use datamesh_provider::{CancelStage, Clock, Context, OpAction};
 use datamesh_state::{
-    Attempt, BlobStore, Broken, FaultyBlobs, Locks, MemoryStore, Moment, PutFault, StateErrorKind,
+    Attempt, BlobStore, Broken, Codec, FaultyBlobs, Locks, MemoryStore, Moment, PutFault, StateErrorKind,
     StateStore, encode,
 };
 use serde_json::json;
@@ -143,28 +143,32 @@ fn faulty(
 #[tokio::test]
 async fn lost_answers_and_lost_requests_are_resolved() {
     let orders = domains(&["orders"]);
-    for moment in [Moment::Before, Moment::After] {
-        for fault in [PutFault::NoAnswer, PutFault::Conflict] {
-            let backend = MemoryStore::default();
-            // Every odd write is hit: the first one makes the shard, the third one changes it.
-            let script = move |n: u64, m: Moment, _: &str| (m == moment && n % 2 == 1).then_some(fault);
-            let (store, blobs) = faulty(&backend, script);
-            let mut locked = store.lock(&context(1), request(&orders, NOW)).await.expect("locked");
-            for n in 0..5 {
-                let bind = format!("cluster-{n}");
-                locked
-                    .update("orders", |shard| {
-                        shard.systems.insert("kafka.default".into(), bind);
-                        Ok(())
-                    })
-                    .await
-                    .expect("written");
-            }
-            locked.release().await.expect("released");
-            let found = store.load("prod").await.expect("loaded").shards.remove("orders").expect("there");
-            assert_eq!((found.shard.serial, found.shard.systems["kafka.default"].as_str()), (6, "cluster-4"));
-            assert!(blobs.puts() >= 6, "{moment:?} {fault:?}");
+    let codecs = [Codec::default(), codec(&[("k1", 1)])];
+    for (moment, fault, codec) in [Moment::Before, Moment::After]
+        .into_iter()
+        .flat_map(|moment| [PutFault::NoAnswer, PutFault::Conflict].map(|fault| (moment, fault)))
+        .flat_map(|(moment, fault)| codecs.clone().map(|codec| (moment, fault, codec)))
+    {
+        let backend = MemoryStore::default();
+        // Every odd write is hit: the first one makes the shard, the third one changes it.
+        let script = move |n: u64, m: Moment, _: &str| (m == moment && n % 2 == 1).then_some(fault);
+        let (store, blobs) = faulty(&backend, script);
+        let store = store.coded(codec);
+        let mut locked = store.lock(&context(1), request(&orders, NOW)).await.expect("locked");
+        for n in 0..5 {
+            let bind = format!("cluster-{n}");
+            locked
+                .update("orders", |shard| {
+                    shard.systems.insert("kafka.default".into(), bind);
+                    Ok(())
+                })
+                .await
+                .expect("written");
         }
+        locked.release().await.expect("released");
+        let found = store.load("prod").await.expect("loaded").shards.remove("orders").expect("there");
+        assert_eq!((found.shard.serial, found.shard.systems["kafka.default"].as_str()), (6, "cluster-4"));
+        assert!(blobs.puts() >= 6, "{moment:?} {fault:?}");
     }
 }
 

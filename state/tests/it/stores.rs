@@ -1,10 +1,10 @@
 //! Every store at hand passes the same suite, and those that do not keep their word are found out.
 
-use crate::support::context;
+use crate::support::{codec, context};
 use async_trait::async_trait;
 use datamesh_state::{
-    Blob, BlobStore, Condition, LocalStore, MemoryStore, PutError, StateError, StateErrorKind, Tag,
-    conformance, probe,
+    Blob, BlobStore, Codec, CodedBlobs, Condition, LocalStore, MemoryStore, PutError, StateError,
+    StateErrorKind, Tag, conformance, probe,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +18,20 @@ async fn memory_conforms() {
 async fn a_folder_conforms() {
     let folder = tempfile::tempdir().expect("a folder");
     conformance::all(Arc::new(LocalStore::new(folder.path().join("state"))), "suite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_compressed_and_encrypted_conforms() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let local = Arc::new(LocalStore::new(folder.path().join("state")));
+    let stores: [Arc<dyn BlobStore>; 2] = [Arc::new(MemoryStore::default()), local];
+    for store in stores {
+        for codec in [codec(&[("k1", 1)]), Codec::default().compressing(true)] {
+            let folder = if codec.encrypts() { "encrypted" } else { "compressed" };
+            let coded = CodedBlobs::new(Arc::clone(&store), codec);
+            conformance::all(Arc::new(coded), folder).await;
+        }
+    }
 }
 
 #[tokio::test]

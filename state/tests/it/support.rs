@@ -2,15 +2,30 @@
 
 use datamesh_conformance::testing::{SeededEntropy, jumping_context};
 use datamesh_provider::{
-    Address, Attributes, Context, LiveObject, ObjectId, OpAction, OperationId, SystemName, TypeName,
+    Address, Attributes, Context, LiveObject, ObjectId, OpAction, OperationId, Secret, SystemName, TypeName,
 };
-use datamesh_state::{Becomes, Intent, LockInfo, LockRequest, Origin, Record, Shard};
+use datamesh_state::{
+    Becomes, Codec, Intent, KeyRing, LockInfo, LockRequest, Origin, Record, Shard, StateKey,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) const REPOSITORY: &str = "7d1f0c35a2b1f7e0c9a4b3d2e1f0a9b8c7d6e5f4";
+
+/// Keys by id, each of one byte thirty-two times.
+pub(crate) fn ring(keys: &[(&str, u8)]) -> KeyRing {
+    let key = |(id, byte): &(&str, u8)| {
+        StateKey::new(id, &Secret::new(format!("{byte:02x}").repeat(32))).expect("a key")
+    };
+    KeyRing::new(keys.iter().map(key).collect()).expect("keys")
+}
+
+/// Encrypts with the first of these, and compresses.
+pub(crate) fn codec(keys: &[(&str, u8)]) -> Codec {
+    Codec::default().compressing(true).encrypting(ring(keys), context(99).entropy)
+}
 
 pub(crate) fn map(value: Value) -> Attributes {
     value.as_object().expect("a map").clone()

@@ -2,7 +2,9 @@
 
 use super::{Failure, Origin};
 use crate::config::{Auth, Rest, Tls, is_loopback};
-use datamesh_provider::{Context, ErrorKind, Interruption, ProviderError, Secret, SecretError, SecretText};
+use datamesh_provider::{
+    Context, ErrorKind, Interruption, ProviderError, Redactor, Secret, SecretError, SecretText,
+};
 use reqwest::{Method, StatusCode, header};
 use serde_json::Value;
 use std::path::Path;
@@ -244,14 +246,15 @@ impl Http {
         let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
         // Token endpoints answer `{"error": "invalid_client", "error_description": "…"}` (RFC 6749, section 5.2).
         let model = parsed.get("error").filter(|error| error.is_object());
-        let word = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let hidden = self.hidden();
+        let word = |value: Option<&Value>| value.and_then(Value::as_str).map(|word| hidden.clean(word));
         let kind =
             word(model.and_then(|m| m.get("type"))).or_else(|| word(parsed.get("error"))).unwrap_or_default();
         let message =
             word(model.and_then(|m| m.get("message"))).or_else(|| word(parsed.get("error_description")));
         let message = message.unwrap_or_else(|| match parsed {
             Value::Null => "the answer is not that of an Iceberg REST catalog".into(),
-            _ => String::from_utf8_lossy(body).into_owned(),
+            _ => hidden.clean(String::from_utf8_lossy(body)),
         });
         let code = format!("{} {kind}", status.as_u16());
         let error = self
@@ -270,6 +273,23 @@ impl Http {
             _ => error,
         };
         Trouble::Answered { status, kind, error }
+    }
+
+    /// What hides the credentials in the catalog's words: it may repeat what it was sent.
+    pub(crate) fn hidden(&self) -> Redactor {
+        let mut hidden = Redactor::default();
+        match &self.login {
+            Login::None => {}
+            Login::Bearer(token) => hidden.hide(token),
+            Login::OAuth2 { id, secret, .. } => hidden.hide_login(id.expose(), secret),
+        }
+        // Held by a login under way only, which has no other token yet.
+        if let Ok(token) = self.token.try_lock()
+            && let Some(token) = token.as_ref()
+        {
+            hidden.hide(&token.text);
+        }
+        hidden
     }
 
     /// The token to send, fetched or renewed where needed.

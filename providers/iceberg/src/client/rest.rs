@@ -59,7 +59,10 @@ impl RestBackend {
             let of = |part: &str| answer.get(part)?.get(key)?.as_str();
             of("overrides").or_else(|| of("defaults"))
         };
-        let protocol = |message: String| self.http.origin.error(ErrorKind::Protocol, during).message(message);
+        let protocol = |message: String| {
+            let message = self.http.hidden().clean(message);
+            self.http.origin.error(ErrorKind::Protocol, during).message(message)
+        };
         if let Some(uri) = answer.get("overrides").and_then(|map| map.get("uri")).and_then(Value::as_str) {
             let same = Url::parse(uri).is_ok_and(|url| url.origin() == self.http.base().origin());
             if !same {

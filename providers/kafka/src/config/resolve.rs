@@ -3,7 +3,7 @@
 use super::properties::is_path;
 use super::validate::is_address;
 use super::{Settings, TLS_KEYS};
-use datamesh_provider::{Secret, SecretError, SecretResolver};
+use datamesh_provider::{Redactor, Secret, SecretError, SecretResolver};
 use std::path::Path;
 
 /// What we set where the Mesh document does not: a name for the brokers' logs, and short waits before a broker that
@@ -18,6 +18,8 @@ pub(crate) struct Resolved {
     pub(crate) properties: Vec<(String, Secret)>,
     /// Whether the client logs in with tokens, which it has to renew.
     pub(crate) oauth: bool,
+    /// Hides what references stand for.
+    pub(crate) hidden: Redactor,
 }
 
 /// Why settings do not become a client.
@@ -48,8 +50,13 @@ pub(crate) fn resolve(
     let ours = OURS.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value)));
     let mut properties: Vec<_> = ours.collect();
     properties.push(("bootstrap.servers".to_owned(), Secret::new(endpoint.clone())));
+    let mut hidden = Redactor::default();
     for (name, value) in &settings.properties {
+        let reference = value.has_reference();
         let value = text(name, value)?;
+        if reference && !is_path(name, value.expose()) {
+            hidden.hide(&value);
+        }
         let value = if is_path(name, value.expose()) { below(root, &value) } else { value };
         properties.push((name.clone(), value));
     }
@@ -74,7 +81,18 @@ pub(crate) fn resolve(
             properties.push((format!("{family}location"), Secret::new("probe")));
         }
     }
-    Ok(Resolved { endpoint, properties, oauth })
+    hide_logins(&properties, &mut hidden);
+    Ok(Resolved { endpoint, properties, oauth, hidden })
+}
+
+/// User and password as they are sent together.
+fn hide_logins(properties: &[(String, Secret)], hidden: &mut Redactor) {
+    let of = |wanted: &str| properties.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+    for prefix in ["sasl.oauthbearer.client.", "sasl.oauthbearer.client.credentials.client."] {
+        if let (Some(id), Some(secret)) = (of(&format!("{prefix}id")), of(&format!("{prefix}secret"))) {
+            hidden.hide_login(id.expose(), secret);
+        }
+    }
 }
 
 fn below(root: &Path, path: &Secret) -> Secret {

@@ -11,6 +11,7 @@ pub use settings::{S3Keys, S3Settings};
 
 use super::{Blob, BlobStore, Condition, PutError, Tag, check_name};
 use crate::StateError;
+use crate::codec::FRAME_BYTES;
 use crate::format::MAX_BYTES;
 use answer::{Answer, DateOfAnswer, answer};
 use async_trait::async_trait;
@@ -141,7 +142,7 @@ async fn collect(mut body: ByteStream) -> Result<Vec<u8>, Answer> {
     let mut bytes = Vec::new();
     while let Some(part) = body.next().await {
         let part = part.map_err(|error| Answer::Silent(error.to_string()))?;
-        if bytes.len() + part.len() > MAX_BYTES {
+        if bytes.len() + part.len() > MAX_BYTES + FRAME_BYTES {
             return Err(Answer::Refused(format!("it has more than {MAX_BYTES} bytes")));
         }
         bytes.extend_from_slice(&part);
@@ -167,7 +168,9 @@ impl BlobStore for S3Store {
     async fn put(&self, key: &str, bytes: &[u8], when: &Condition) -> Result<Tag, PutError> {
         let object = self.object(key)?;
         let request = self.client().await.put_object().bucket(&self.settings.bucket).key(object);
-        let request = request.content_type("application/json").metadata(DIGEST, sha256(bytes));
+        // What is compressed or encrypted is no JSON.
+        let kind = if bytes.starts_with(b"{") { "application/json" } else { "application/octet-stream" };
+        let request = request.content_type(kind).metadata(DIGEST, sha256(bytes));
         let request = request.body(ByteStream::from(bytes.to_vec()));
         let request = match when {
             Condition::CreateOnly => request.if_none_match("*"),
