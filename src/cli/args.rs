@@ -87,7 +87,7 @@ pub enum Command {
     Recover(recover::RecoverArgs),
     /// Whether everything a run needs is there, and does what is relied on
     Doctor(doctor::DoctorArgs),
-    /// JSON Schemas of the manifests, for editors and CI
+    /// JSON Schemas of manifests, state and plans, for editors and CI
     Schema(schema::SchemaArgs),
     /// Real servers on this machine, for trying things out
     #[command(after_help = SANDBOX_EXAMPLES)]

@@ -5,7 +5,7 @@ use super::planning::Planned;
 use super::recover::Settled;
 use super::session::Session;
 use crate::source::Repository;
-use datamesh_core::plan::{Action, Plan};
+use datamesh_core::plan::{Action, Plan, ResourceChange};
 use datamesh_provider::{OpAction, OperationId, Outcome};
 use datamesh_state::{
     Actor, Begun, DocumentKind, Edited, Ended, Entry, Locked, Recovery, RunResult, StateError, Step,
@@ -132,14 +132,16 @@ fn end_of(run: &str) -> String {
     format!("-{own}-end")
 }
 
+/// What changes in the state alone.
 fn bookkeeping(plan: &Plan) -> BTreeMap<datamesh_provider::Address, String> {
-    let word = |action: Action| match action {
-        Action::Adopt => "adopt",
-        Action::Forget => "forget",
-        _ => "record",
+    let word = |change: &ResourceChange| match (&change.moved_from, change.action) {
+        (Some(from), _) => Some(format!("move from {from}")),
+        _ if !change.steps.is_empty() => None,
+        (None, Action::Adopt) => Some("adopt".to_owned()),
+        (None, Action::Forget) => Some("forget".to_owned()),
+        _ => Some("record".to_owned()),
     };
-    let only = |change: &&datamesh_core::plan::ResourceChange| change.steps.is_empty();
-    plan.work().filter(only).map(|change| (change.address.clone(), word(change.action).to_owned())).collect()
+    plan.work().filter_map(|change| Some((change.address.clone(), word(change)?))).collect()
 }
 
 fn ended(plan: &Plan, report: &ApplyReport) -> Ended {

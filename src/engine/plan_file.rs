@@ -6,6 +6,7 @@
 use datamesh_core::plan::{Plan, Snapshot};
 use datamesh_provider::{Address, canonical_json, digest};
 use datamesh_state::{Codec, Record, StateError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ pub const PLAN_FORMAT: u32 = 2;
 const MAX_BYTES: u64 = 256 << 20;
 
 /// What a plan file holds. No endpoints, no credentials.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanFile {
     pub format: u32,
@@ -35,7 +36,7 @@ pub struct PlanFile {
 }
 
 /// The options a plan depends on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     pub paths: Vec<String>,

@@ -7,6 +7,7 @@ use crate::StateError;
 use datamesh_provider::{
     Address, Attributes, ObjectId, OpAction, OperationId, SystemName, TypeName, canonical_json, digest,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ pub const FORMAT: u64 = 1;
 pub const MAX_BYTES: usize = 64 << 20;
 
 /// What the tool owns in one domain of one environment, and what it is doing there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shard {
     /// Always [`FORMAT`] once decoded.
@@ -47,7 +48,7 @@ pub struct Shard {
 }
 
 /// One resource that is ours. Its address is its key in the shard.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     #[serde(rename = "type")]
@@ -85,7 +86,7 @@ pub struct Record {
 }
 
 /// How a resource became ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     Created,
@@ -94,7 +95,7 @@ pub enum Origin {
 }
 
 /// What a removed manifest means for the resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnRemove {
     /// Keep the object and the record.
@@ -106,7 +107,7 @@ pub enum OnRemove {
 }
 
 /// One operation that was about to be carried out when this was written. Its id is its key in the shard.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Intent {
     /// The run that does it.
@@ -137,7 +138,7 @@ pub struct Intent {
 }
 
 /// The part of a [`Record`] that comes from manifests.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Becomes {
     pub schema_version: u32,
@@ -151,7 +152,7 @@ pub struct Becomes {
 }
 
 /// An address that was moved away from here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tombstone {
     /// Names the move, the same in both shards.
@@ -163,7 +164,7 @@ pub struct Tombstone {
 }
 
 /// An address on its way here.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Incoming {
     #[serde(rename = "move")]

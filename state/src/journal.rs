@@ -9,13 +9,14 @@ use datamesh_provider::{
     Address, Attributes, ErrorKind, LiveObject, OpAction, OperationId, Outcome, ProviderError, Refusal,
     SystemName, canonical_json,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The format this version reads and writes.
 pub const JOURNAL_FORMAT: u64 = 1;
 
 /// What one run knew, and could not store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Journal {
     pub format: u64,
@@ -24,7 +25,7 @@ pub struct Journal {
     pub entries: Vec<JournalEntry>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JournalEntry {
     pub id: OperationId,
@@ -36,7 +37,7 @@ pub struct JournalEntry {
 }
 
 /// How an operation ended, as far as its record is concerned.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "ended", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Known {
     Done { object: LiveObject },

@@ -269,6 +269,7 @@ fn schemas_are_json_schemas() {
     assert!(err(&run).contains("DataProduct"), "{}", err(&run));
     datamesh(dir.path(), &["schema", "--out", "schemas"]).code(0);
     assert!(dir.path().join("schemas/Mesh.schema.json").exists());
+    assert!(dir.path().join("schemas/State.schema.json").exists());
 }
 
 #[test]

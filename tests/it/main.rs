@@ -9,6 +9,7 @@ mod canaries;
 mod cli;
 mod encryption;
 mod flow;
+mod formats;
 mod golden;
 mod hostile;
 mod invariants;

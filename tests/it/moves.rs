@@ -52,6 +52,7 @@ fn a_product_goes_to_another_domain_with_its_data() {
         Some("customers/facts@1")
     );
     mesh.run(&["apply", "saved.plan"]).ends(5).says(&["was applied by run"]);
+    mesh.run(&["history", MOVED_TABLE]).ends(0).says(&[&format!("move from {TABLE}")]);
     mesh.run(&["plan"]).ends(0).says(&["Nothing is recorded", "delete this document"]);
 }
 

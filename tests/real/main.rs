@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod failures;
+mod formats;
 mod iceberg;
 mod kafka;
 mod mesh;

@@ -7,6 +7,7 @@
     witness.py set-config KAFKA NAME KEY VALUE  without VALUE: takes it away
     witness.py http METHOD URL [BODY]           status and JSON of the answer
     witness.py tables CATALOG-PROPERTIES-JSON CATALOG-NAME NAMESPACE    null where there is no such namespace
+    witness.py complaints SCHEMA-JSON DOCUMENTS-JSON    what a validator of JSON Schema says of each of a list
     witness.py add-column CATALOG-PROPERTIES-JSON CATALOG-NAME TABLE COLUMN    and a property of that name
 """
 
@@ -18,6 +19,15 @@ def admin(servers):
     from confluent_kafka.admin import AdminClient
 
     return AdminClient({"bootstrap.servers": servers})
+
+
+def complaints(schema, documents):
+    from jsonschema import Draft202012Validator
+
+    schema = json.loads(schema)
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    return [error.message for document in json.loads(documents) for error in validator.iter_errors(document)]
 
 
 def wait(futures):
@@ -124,6 +134,7 @@ actions = {
     "delete-topic": delete_topic,
     "set-config": set_config,
     "http": http,
+    "complaints": complaints,
     "tables": tables,
     "add-column": add_column,
 }

@@ -55,6 +55,12 @@ impl Witness {
         self.kafka("set-config", &[topic, key, value]);
     }
 
+    /// What a validator of JSON Schema has to say about documents.
+    pub(crate) fn complaints(&self, schema: &Value, documents: &[Value]) -> Value {
+        let documents = Value::Array(documents.to_vec());
+        self.run("witness.py", &["complaints", &schema.to_string(), &documents.to_string()])
+    }
+
     /// What the registry answers: status and body.
     pub(crate) fn registry(&self, method: &str, path: &str) -> (u64, Value) {
         let mut answer = self.run("witness.py", &["http", method, &format!("{}{path}", self.registry)]);

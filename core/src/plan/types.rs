@@ -5,6 +5,7 @@ use datamesh_provider::{
     Address, AttributeChange, Attributes, Class, Facts, LiveObject, ObjectId, OpAction, OperationId,
     ResourceType, SystemName, TypeName,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +30,7 @@ impl Types {
 }
 
 /// How a resource came under management.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     Created,
@@ -84,7 +85,7 @@ pub struct Prior {
 }
 
 /// What one object looked like when it was read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reading {
     Absent,
@@ -94,7 +95,7 @@ pub enum Reading {
 }
 
 /// One object that was read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotEntry {
     pub system: SystemName,
@@ -105,7 +106,7 @@ pub struct SnapshotEntry {
 }
 
 /// Facts of one system.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SystemFacts {
     pub system: SystemName,
@@ -113,7 +114,7 @@ pub struct SystemFacts {
 }
 
 /// Everything that was read live: the same format in plan files, `--snapshot` files and golden tests.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     pub systems: Vec<SystemFacts>,
@@ -129,7 +130,7 @@ impl Snapshot {
 }
 
 /// What a plan does with one resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     Create,
@@ -150,7 +151,7 @@ impl Action {
 }
 
 /// What the state shall record of a resource once its change is done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordSpec {
     pub source_path: String,
@@ -161,7 +162,7 @@ pub struct RecordSpec {
 }
 
 /// The plan for one resource.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceChange {
     pub address: Address,
@@ -199,7 +200,7 @@ pub struct ResourceChange {
 }
 
 /// A resource that differs live from what was last applied.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Drift {
     pub address: Address,
@@ -213,7 +214,7 @@ pub struct Drift {
 }
 
 /// One step of the execution graph.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedOperation {
     pub id: OperationId,
@@ -227,7 +228,7 @@ pub struct PlannedOperation {
 }
 
 /// The execution graph: operations, and groups of them in the order they run. A group is of one dependency level.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExecutionGraph {
     pub operations: Vec<PlannedOperation>,
@@ -235,7 +236,7 @@ pub struct ExecutionGraph {
 }
 
 /// What a plan saw live of one resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Seen {
     Absent,
@@ -246,7 +247,7 @@ pub enum Seen {
 }
 
 /// What a plan relies on of one resource: of each that it changes, and of what those depend on directly.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pin {
     /// `gen` of its record; `None` where there was none.
@@ -258,7 +259,7 @@ pub struct Pin {
 }
 
 /// The whole plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     pub environment: String,

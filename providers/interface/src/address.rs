@@ -1,11 +1,13 @@
 //! Addresses: the names of resources in manifests, state, plans and flags.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 /// The name of a resource type, such as `kafka_topic`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct TypeName(String);
 
@@ -32,7 +34,7 @@ impl fmt::Display for TypeName {
 }
 
 /// One live system of an environment: `kafka.default`, `registry.default`, `iceberg.lake`, `catalog.default`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SystemName {
     /// The key in the Mesh document: `kafka`, `registry`, `iceberg` or `catalog`.
     pub kind: String,
@@ -183,6 +185,20 @@ impl FromStr for Address {
 impl Serialize for Address {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Address {
+    fn schema_name() -> Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "`domain/product@version:type.name`, or `domain:type.name` without a product.",
+            "pattern": "^[^/@:]+(/[^/@:]+@[0-9]+)?:[^.]+\\..+$",
+        })
     }
 }
 

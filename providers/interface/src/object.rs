@@ -2,6 +2,7 @@
 
 use crate::address::{Address, SystemName};
 use crate::span::SpanMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -9,7 +10,7 @@ use serde_json::{Map, Value};
 pub type Attributes = Map<String, Value>;
 
 /// The physical name of an object in its system: a topic, a subject, `namespace.table`, a qualified name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ObjectId(pub String);
 
@@ -37,7 +38,7 @@ pub struct Object {
 }
 
 /// What a system answered about one object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LiveObject {
     pub id: ObjectId,

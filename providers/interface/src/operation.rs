@@ -5,11 +5,12 @@ use crate::canonical::digest_json;
 use crate::diagnostic::Diagnostics;
 use crate::error::ProviderError;
 use crate::object::{Attributes, LiveObject, ObjectId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// What an operation does to its object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OpAction {
     Create,
@@ -19,7 +20,7 @@ pub enum OpAction {
 
 /// `hash(plan, address, action, step)`: the same plan gives the same ids again, so that a repeated apply knows
 /// what it has done.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct OperationId(pub String);
 

@@ -1,13 +1,16 @@
-//! `datamesh schema`: JSON Schemas for editors and CI.
+//! `datamesh schema`: JSON Schemas of manifests, for editors and CI, and of what the program keeps.
 
 use crate::cli::codes;
 use crate::cli::exit::Exit;
 use crate::cli::files;
 use crate::cli::invocation::{Invocation, shown};
 use crate::cli::render::json::document_text;
+use crate::engine::format_schemas;
 use clap::Args;
 use datamesh_core::manifest::{combined_schema, json_schemas};
 use datamesh_provider::Diagnostic;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -16,15 +19,16 @@ use std::path::{Path, PathBuf};
 Examples:
   datamesh schema > .datamesh/manifest.schema.json      one schema for every kind
   datamesh schema --kind DataProduct
-  datamesh schema --out schemas/                        one file a kind
+  datamesh schema --kind State                          what `state pull` prints; also Plan, AuditRecord, Journal
+  datamesh schema --out schemas/                        one file each
 
 In an editor with the YAML language server, put this on the first line of a manifest:
   # yaml-language-server: $schema=../../.datamesh/manifest.schema.json")]
 pub struct SchemaArgs {
-    /// One kind: DataProduct, Domain, Mesh, …
+    /// One kind: DataProduct, Domain, Mesh, …; or a format: State, Plan, AuditRecord, Journal
     #[arg(long, value_name = "KIND", conflicts_with = "out")]
     pub kind: Option<String>,
-    /// A folder to write one file a kind into
+    /// A folder to write one file each into
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
@@ -44,8 +48,15 @@ pub fn run(args: &SchemaArgs, run: &Invocation) -> Exit {
     }
 }
 
+/// Kinds of manifests, and formats of what is kept.
+fn all() -> BTreeMap<String, Value> {
+    let mut all = json_schemas();
+    all.extend(format_schemas());
+    all
+}
+
 fn one(kind: &str) -> Result<String, Box<Diagnostic>> {
-    let schemas = json_schemas();
+    let schemas = all();
     let found = schemas.iter().find(|(name, _)| name.eq_ignore_ascii_case(kind));
     found.map(|(_, schema)| document_text(schema)).ok_or_else(|| {
         let names: Vec<&str> = schemas.keys().map(String::as_str).collect();
@@ -59,7 +70,7 @@ fn one(kind: &str) -> Result<String, Box<Diagnostic>> {
 /// Generated files: older ones are replaced.
 fn write_all(dir: &Path) -> Result<String, Box<Diagnostic>> {
     std::fs::create_dir_all(dir).map_err(|e| files::error(dir, "make the folder", &e))?;
-    let mut all = json_schemas();
+    let mut all = all();
     all.insert("manifest".to_owned(), combined_schema());
     let mut out = String::new();
     for (name, schema) in all {

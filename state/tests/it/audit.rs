@@ -1,5 +1,6 @@
 //! Records of runs: a chain that notices what was changed or taken away.
 
+use datamesh_provider::canonical_json;
 use datamesh_state::{
     Actor, BlobStore, Condition, Edited, Ended, Entry, MemoryStore, RunResult, StateErrorKind, StateStore,
     open_runs, verify_records,
@@ -89,4 +90,26 @@ async fn a_record_of_a_newer_program_is_not_guessed_at() {
     assert_eq!(error.kind(), StateErrorKind::Unsupported);
     backend.overwrite("_runs/prod/zzz", b"{".to_vec());
     assert_eq!(store.records("prod").await.expect_err("damaged").kind(), StateErrorKind::Corrupt);
+}
+
+/// What an earlier version wrote: a run that began, one that ended, an edit.
+#[tokio::test]
+async fn the_frozen_records_are_read_and_written_as_they_are() {
+    let sample = include_str!("../samples/audit-v1.ndjson");
+    let backend = MemoryStore::default();
+    let store = StateStore::over(backend.clone());
+    for (line, name) in sample.lines().zip(NAMES) {
+        let text = format!("{line}\n");
+        backend
+            .put(&format!("_runs/prod/{name}"), text.as_bytes(), &Condition::CreateOnly)
+            .await
+            .expect("written");
+        let read = store.record("prod", name).await.expect("read").expect("there");
+        let value = serde_json::to_value(&read.record).expect("a value");
+        assert_eq!(canonical_json(&value), line);
+    }
+    let records = store.records("prod").await.expect("read");
+    assert!(matches!(records[0].record.entry, Entry::Begun(_)));
+    assert!(matches!(records[1].record.entry, Entry::Ended(_)));
+    assert!(matches!(records[2].record.entry, Entry::Edited(_)));
 }

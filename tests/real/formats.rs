@@ -1,0 +1,46 @@
+//! What the program keeps is what its published schemas say: judged by a validator that others wrote.
+
+use crate::mesh_folder::{Mesh, Systems, unique};
+use crate::support::servers::servers;
+use crate::witness::Witness;
+use serde_json::{Value, json};
+
+const ORDERS: &str = "\
+schema:
+  fields:
+    - { name: order_id, type: string, required: true }
+    - { name: amount, type: \"decimal(18,2)\" }
+output_ports:
+  - { type: streaming, technology: kafka, partitions: 2, retention: 7d }
+  - { type: batch, technology: iceberg }
+lineage: { sources: [shop.public.orders] }
+";
+
+#[test]
+fn state_plans_and_records_follow_their_schemas() {
+    let Some(servers) = servers() else { return };
+    let Some(witness) = Witness::of(servers) else { return };
+    let mesh = Mesh::with(&Systems::shared(servers, &unique("formats")));
+    mesh.product("orders", ORDERS);
+    mesh.run(&["plan", "--out", "plan.bin"]).exits(0);
+    mesh.run(&["apply", "plan.bin"]).exits(0);
+    let text = |path: &str| std::fs::read_to_string(mesh.path().join(path)).expect("a file");
+    let document = |text: &str| -> Value { serde_json::from_str(text).expect("JSON") };
+    let records = mesh.run(&["audit", "export"]).exits(0).out;
+    let records: Vec<Value> = records.lines().map(document).map(|mut line| line["record"].take()).collect();
+    assert_eq!(records.len(), 2, "{records:#?}");
+    let state = mesh.run(&["state", "pull", "sales"]).exits(0).out;
+    for (format, mut documents) in [
+        ("State", vec![document(&state)]),
+        ("Plan", vec![document(&text("plan.bin"))]),
+        ("AuditRecord", records),
+        ("Journal", vec![document(include_str!("../../state/tests/samples/journal-v1.json"))]),
+    ] {
+        let schema = document(&mesh.run(&["schema", "--kind", format]).exits(0).out);
+        assert_eq!(witness.complaints(&schema, &documents), json!([]), "{format}");
+        documents[0]["more"] = json!(1);
+        documents[0]["format"] = json!("one");
+        let complaints = witness.complaints(&schema, &documents).to_string();
+        assert!(complaints.contains("more") && complaints.contains("was expected"), "{format}: {complaints}");
+    }
+}
