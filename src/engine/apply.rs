@@ -348,7 +348,8 @@ pub(crate) fn book(draft: &mut Shard, change: &ResourceChange, types: &Types) ->
             draft.describe(&change.address, &becomes, change.incarnation.as_deref());
             Ok(())
         }
-        (Action::Update, Some(becomes)) => {
+        // What is made again has a record.
+        (Action::Update | Action::Create, Some(becomes)) => {
             draft.redescribe(&change.address, &becomes);
             Ok(())
         }

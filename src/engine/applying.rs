@@ -5,9 +5,9 @@ use super::planning::{Planned, unsettled};
 use super::prior::versions;
 use super::recover::{self, Settled};
 use super::session::Session;
-use datamesh_core::plan::{Action, ShardVersion};
-use datamesh_provider::{Diagnostics, Event, SystemName};
-use datamesh_state::{LockInfo, LockRequest, Locked, Others, StateError};
+use datamesh_core::plan::{Action, Plan, ResourceChange, ShardVersion};
+use datamesh_provider::{Address, Diagnostics, Event, SystemName};
+use datamesh_state::{Intent, LockInfo, LockRequest, Locked, Others, Shard, StateError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -169,7 +169,11 @@ impl Session {
     /// The state must still be what the plan was made from: the locked shards, and every other one where something
     /// goes away or is taken over, since a new record there may depend on it or own it.
     async fn unchanged(&self, planned: &Planned, locked: &Locked) -> Result<(), ApplyError> {
-        let far = |change: &datamesh_core::plan::ResourceChange| {
+        // A plan judges what was cut off in memory. Where that could not be stored, it may not be built upon.
+        if let Some(address) = unsettled_in(&planned.plan, locked) {
+            return Err(ApplyError::Overtaken(format!("{} ({address} is not settled)", address.domain())));
+        }
+        let far = |change: &ResourceChange| {
             matches!(change.action, Action::Delete | Action::Adopt | Action::Forget)
         };
         let then = &planned.versions;
@@ -264,4 +268,24 @@ impl Session {
             text
         })
     }
+}
+
+/// The first thing under way that stands in the way: on a resource that is to change, or that one of these depends on;
+/// or on one that depends on what is to go.
+fn unsettled_in<'a>(plan: &'a Plan, locked: &'a Locked) -> Option<&'a Address> {
+    let (mut touched, mut going) = (BTreeSet::new(), BTreeSet::new());
+    for change in plan.work() {
+        touched.insert(&change.address);
+        touched.extend(&change.moved_from);
+        touched.extend(change.record.iter().flat_map(|record| &record.depends_on));
+        going.extend((change.action == Action::Delete).then_some(&change.address));
+    }
+    let stands_in_the_way = |shard: &'a Shard| {
+        let needs_what_goes = |intent: &&Intent| {
+            intent.becomes.iter().flat_map(|becomes| &becomes.dependencies).any(|at| going.contains(at))
+        };
+        let touched = shard.under_way().find(|address| touched.contains(address));
+        touched.or_else(|| shard.pending.values().find(needs_what_goes).map(|intent| &intent.address))
+    };
+    locked.shards().find_map(|(_, shard)| stands_in_the_way(shard))
 }

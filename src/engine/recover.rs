@@ -35,7 +35,8 @@ type Answers = BTreeMap<OperationId, Result<Option<LiveObject>, String>>;
 /// Judges every pending operation of a shard, and applies the verdicts to it in memory.
 ///
 /// `others`: every other shard, so that nothing is taken for ours that is recorded there.
-/// With `wait`, an object whose creation is pending is believed absent only after the provider's `settle` bound.
+/// With `wait`, a call that shows no effect is believed to have none only after the provider's `settle` bound: until
+/// then it may still be on its way.
 pub(crate) async fn recover(
     shard: &mut Shard,
     systems: &Systems,
@@ -50,7 +51,7 @@ pub(crate) async fn recover(
     }
     let mut answers = ask(&pending, systems, cx).await;
     if wait {
-        wait_for_creations(&pending, &mut answers, systems, cx).await;
+        wait_for_effects(&pending, &mut answers, systems, types, cx).await;
     }
     let mut settled = Vec::with_capacity(pending.len());
     for (id, intent) in pending {
@@ -138,34 +139,48 @@ fn request(intent: &Intent) -> ReadRequest {
     }
 }
 
-/// A creation that was acknowledged late shows late: asks again until the bound is over.
-async fn wait_for_creations(
+/// Whether the whole effect is there to be seen. An early step of a change shows less than was planned.
+fn shows(types: &Types, intent: &Intent, live: Option<&LiveObject>) -> bool {
+    match (intent.action, live, &intent.planned) {
+        (OpAction::Delete, live, _) => live.is_none(),
+        (_, Some(live), Some(planned)) => managed(types, &intent.ty, live, planned) == *planned,
+        _ => false,
+    }
+}
+
+/// What was sent may take effect late, and what took effect may show late: asks again until the bound is over.
+async fn wait_for_effects(
     pending: &[(OperationId, Intent)],
     answers: &mut Answers,
     systems: &Systems,
+    types: &Types,
     cx: &Context,
 ) {
     let start = cx.clock.monotonic();
+    // How old the first answers were when the last ones were asked for. Not when these came: a machine may sleep.
+    let mut asked = Duration::ZERO;
     loop {
-        let waited = cx.clock.monotonic().saturating_sub(start);
         let open: Vec<(OperationId, Intent)> = pending
             .iter()
             .filter(|(id, intent)| {
                 let bound = systems.get(&intent.system).map_or(Duration::ZERO, |client| client.settle());
-                intent.action == OpAction::Create
-                    && matches!(answers.get(id), Some(Ok(None)))
-                    && waited < bound
+                let open = matches!(answers.get(id), Some(Ok(live)) if !shows(types, intent, live.as_ref()));
+                open && asked < bound
             })
             .cloned()
             .collect();
         if open.is_empty() {
             return;
         }
-        let what = format!("{} creations an interrupted apply may have left to become visible", open.len());
-        cx.events.event(Event::Waiting { what, for_how_long: waited });
+        let what = format!("{} calls of an interrupted apply that may still take effect", open.len());
+        cx.events.event(Event::Waiting { what, for_how_long: asked });
         if !cx.pause(POLL).await {
+            // Who is told to stop has not waited long enough to judge.
+            let why = || Err("its effect may still show, and waiting for that was interrupted".to_owned());
+            answers.extend(open.into_iter().map(|(id, _)| (id, why())));
             return;
         }
+        asked = cx.clock.monotonic().saturating_sub(start);
         answers.extend(ask(&open, systems, cx).await);
     }
 }

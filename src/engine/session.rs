@@ -11,6 +11,7 @@ use datamesh_provider::{Context, Diagnostics, Event, Facts, ProviderError, Sourc
 use datamesh_state::{StateError, StateStore};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How a session is opened.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub struct OpenError {
 pub struct Session {
     pub(crate) options: SessionOptions,
     pub(crate) types: Types,
-    pub(crate) load: Load,
+    pub(crate) load: Arc<Load>,
     pub(crate) environment: ResolvedEnvironment,
     pub(crate) store: StateStore,
     /// Whose state it is: the name of the mesh. Not the root commit, which a shallow clone in CI cannot tell.
@@ -52,12 +53,17 @@ pub struct Session {
 
 impl Session {
     /// Loads the manifests and chooses the environment.
-    pub fn open(mut options: SessionOptions) -> Result<Self, Box<OpenError>> {
+    pub fn open(options: SessionOptions) -> Result<Self, Box<OpenError>> {
         options.context.events.event(Event::Phase { name: "load" });
         let source::Loaded { load, .. } = source::load(&options.root);
+        Self::over(options, Arc::new(load))
+    }
+
+    /// The same over manifests that were loaded before: many sessions may share them.
+    pub fn over(mut options: SessionOptions, load: Arc<Load>) -> Result<Self, Box<OpenError>> {
         let mut diagnostics = load.diagnostics.clone();
-        let fail = |diagnostics: Diagnostics, load: Load| {
-            Err(Box::new(OpenError { diagnostics, sources: load.sources }))
+        let fail = |diagnostics: Diagnostics, load: Arc<Load>| {
+            Err(Box::new(OpenError { diagnostics, sources: load.sources.clone() }))
         };
         let Some(mesh) = load.mesh().filter(|_| !load.stopped) else { return fail(diagnostics, load) };
         let root = options.root.to_string_lossy().replace('\\', "/");

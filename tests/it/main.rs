@@ -21,6 +21,7 @@ mod moves;
 mod races;
 mod safety;
 mod saved;
+mod sim;
 mod state_edit;
 mod tidy;
 mod world;

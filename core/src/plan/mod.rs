@@ -319,7 +319,7 @@ impl<'a> Run<'a> {
             drift.extend(decision.drift);
             changes.extend(decision.change.filter(|change| !held_back.contains_key(&change.address.owner())));
         }
-        self.keep_what_stays_used(&mut changes);
+        self.keep_what_stays_used(&mut changes, &held_back);
         changes.sort_by(|a, b| a.address.cmp(&b.address));
         drift.sort_by(|a, b| a.address.cmp(&b.address));
         let lineage = |(domain, shard): (&String, &ShardVersion)| (domain.clone(), shard.lineage.clone());
@@ -352,11 +352,14 @@ impl<'a> Run<'a> {
     }
 
     /// Where something that was to go is held back after all, what it depends on stays as well.
-    fn keep_what_stays_used(&self, changes: &mut [ResourceChange]) {
+    fn keep_what_stays_used(&self, changes: &mut [ResourceChange], held_back: &BTreeMap<String, String>) {
         let destroy = self.input.options.mode == Mode::Destroy;
         let recorded = self.priors.iter().filter(|(address, _)| {
-            // What is declared stays in any case, and was asked about before.
-            destroy || !self.input.desired.resources.contains_key(**address)
+            // What is declared stays in any case, and was asked about before. Where it is held back, its record goes
+            // on saying what it said when it was applied.
+            destroy
+                || !self.input.desired.resources.contains_key(**address)
+                || held_back.contains_key(&address.owner())
         });
         let recorded: Vec<_> =
             recorded.map(|(address, (record, _))| (*address, &record.depends_on)).collect();
