@@ -77,7 +77,7 @@ pub(crate) fn mix(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Entropy that is the same again for the same seed.
+/// Entropy that is the same again for the same seed, and of which no two seeds have a stretch in common.
 #[derive(Debug, Default)]
 pub struct SeededEntropy {
     state: AtomicU64,
@@ -85,7 +85,7 @@ pub struct SeededEntropy {
 
 impl SeededEntropy {
     pub fn new(seed: u64) -> Self {
-        Self { state: AtomicU64::new(seed) }
+        Self { state: AtomicU64::new(mix(seed)) }
     }
 }
 

@@ -32,7 +32,7 @@ fn ty(name: &str) -> &'static dyn ResourceType {
 
 /// Entropy that differs between the connections of one test.
 fn cx(seed: u64) -> Context {
-    let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed << 32));
+    let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
     Context { entropy, ..context(Arc::new(RealClock::default())) }
 }
 

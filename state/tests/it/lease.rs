@@ -37,7 +37,7 @@ impl Spawner for Beside {
 /// The locks as one process has them.
 fn process(world: &World, blobs: Arc<dyn BlobStore>, seed: u64) -> Arc<LeaseLocks> {
     let spawner = Arc::new(Beside { world: world.clone(), blobs: Arc::clone(&blobs) });
-    let entropy = Arc::new(SeededEntropy::new(seed << 40));
+    let entropy = Arc::new(SeededEntropy::new(seed));
     Arc::new(LeaseLocks::new(blobs, Arc::new(world.clone()), entropy, spawner, LeaseTiming::default()))
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn kafka() -> SystemName {
 
 /// A context with entropy of its own.
 pub(crate) fn context(seed: u64) -> Context {
-    Context { entropy: Arc::new(SeededEntropy::new(seed << 32)), ..jumping_context() }
+    Context { entropy: Arc::new(SeededEntropy::new(seed)), ..jumping_context() }
 }
 
 pub(crate) fn info(operation: &str) -> LockInfo {

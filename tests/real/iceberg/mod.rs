@@ -35,7 +35,7 @@ fn ty(name: &str) -> &'static dyn ResourceType {
 }
 
 fn cx() -> Context {
-    let entropy = SeededEntropy::new(u64::from(std::process::id()) << 32);
+    let entropy = SeededEntropy::new(u64::from(std::process::id()));
     Context { entropy: Arc::new(entropy), ..context(Arc::new(RealClock::default())) }
 }
 
