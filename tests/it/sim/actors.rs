@@ -1,18 +1,20 @@
 //! Who acts: runs of the program, and somebody who changes systems behind its back.
 
+use super::check::ENVIRONMENT;
 use super::executor::{Handle, ProcessClock, ProcessEntropy, ProcessId};
+use super::locks::state_of;
 use super::meshes::Revision;
 use super::park::{ObjectKey, Park, Truth};
-use super::store::SimStore;
 use super::systems::{ALL, here};
 use datamesh::engine::{ApplyError, PlanFile, PlanRequest, Planned, RunOrigin, Session, SessionOptions};
 use datamesh::providers::Providers;
 use datamesh_conformance::testing::NoSecrets;
 use datamesh_conformance::{Thing, has_incarnations};
 use datamesh_provider::{CallBudget, Cancel, Context, NoEvents, OpenGate};
-use datamesh_state::{StateError, StateErrorKind, StateStore};
+use datamesh_state::{LockInfo, StateError, StateErrorKind, StateStore};
 use futures::channel::oneshot;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,8 +23,7 @@ use std::time::Duration;
 fn state_in(_: PathBuf) -> StateStore {
     let park = here();
     let process = park.exec.current();
-    let locks = park.locks.clone();
-    StateStore::new(Arc::new(SimStore::new(park, process)), Arc::new(locks))
+    state_of(&park, process)
 }
 
 /// What a run of the program is for.
@@ -65,6 +66,7 @@ pub(crate) type Shelf = Arc<Mutex<Option<Vec<u8>>>>;
 pub(crate) struct Reins {
     pub(crate) cancel: Cancel,
     pub(crate) clock: Arc<ProcessClock>,
+    pub(crate) entropy: Arc<ProcessEntropy>,
     pub(crate) doom: Option<(u64, Doom)>,
 }
 
@@ -78,17 +80,7 @@ pub(crate) fn start(
     let (ended, end) = oneshot::channel();
     let name = format!("run-{process}");
     park.name(process, &name);
-    let clock = Arc::new(ProcessClock::new(park.exec.clone()));
-    let context = Context {
-        clock: Arc::clone(&clock) as _,
-        entropy: Arc::new(ProcessEntropy::new(run.entropy)),
-        cancel: Cancel::default(),
-        lease: Arc::new(OpenGate),
-        secrets: Arc::new(NoSecrets),
-        events: Arc::new(NoEvents),
-        budget: CallBudget::default(),
-    };
-    park.reins().insert(process, Reins { cancel: context.cancel.clone(), clock, doom: run.doom });
+    let context = context_of(park, process, run.entropy, run.doom);
     let (park, shelf) = (Arc::clone(park), Arc::clone(shelf));
     let exec: Handle = park.exec.clone();
     exec.spawn(process, async move {
@@ -115,6 +107,76 @@ pub(crate) fn start(
         let _ = ended.send(planned);
     });
     end
+}
+
+/// What a process has of its own, and by what it can be reached.
+fn context_of(park: &Park, process: ProcessId, entropy: u64, doom: Option<(u64, Doom)>) -> Context {
+    let clock = Arc::new(ProcessClock::new(park.exec.clone()));
+    let entropy = Arc::new(ProcessEntropy::new(entropy));
+    let cancel = Cancel::default();
+    let reins =
+        Reins { cancel: cancel.clone(), clock: Arc::clone(&clock), entropy: Arc::clone(&entropy), doom };
+    park.reins().insert(process, reins);
+    Context {
+        clock,
+        entropy,
+        cancel,
+        lease: Arc::new(OpenGate),
+        secrets: Arc::new(NoSecrets),
+        events: Arc::new(NoEvents),
+        budget: CallBudget::default(),
+    }
+}
+
+/// Somebody who takes a lock away from whoever has one, some time from now. Completes when that is over, or killed.
+pub(crate) fn break_a_lock(
+    park: &Arc<Park>,
+    process: ProcessId,
+    entropy: u64,
+    doom: Option<(u64, Doom)>,
+) -> oneshot::Receiver<()> {
+    let (ended, end) = oneshot::channel();
+    let name = format!("breaker-{process}");
+    park.name(process, &name);
+    let context = context_of(park, process, entropy, doom);
+    let state = state_of(park, process);
+    let info = LockInfo {
+        id: format!("break-{process}"),
+        who: name,
+        host: "park".into(),
+        process: 1,
+        operation: "force-unlock".into(),
+        since: context.clock.now(),
+    };
+    let ours = Arc::clone(park);
+    park.exec.spawn(process, async move {
+        let pause = ours.rng().millis(100, 40_000);
+        ours.exec.sleep(pause).await;
+        match take_away(&ours, &state, &context, &info).await {
+            Ok(domains) if domains.is_empty() => {}
+            Ok(domains) => {
+                ours.tally().broken += 1;
+                ours.say(&format!("took away {}", domains.join(", ")));
+            }
+            Err(error) => count(&ours, &error),
+        }
+        let _ = ended.send(());
+    });
+    end
+}
+
+async fn take_away(
+    park: &Park,
+    state: &StateStore,
+    context: &Context,
+    info: &LockInfo,
+) -> Result<Vec<String>, StateError> {
+    let held = state.locks(ENVIRONMENT).await?;
+    let ids: BTreeSet<String> = held.into_values().map(|info| info.id).collect();
+    let pick = park.rng().below(ids.len());
+    let Some(id) = ids.into_iter().nth(pick) else { return Ok(Vec::new()) };
+    park.say(&format!("takes the locks of run {id} away"));
+    state.force_unlock(context, ENVIRONMENT, &id, info).await
 }
 
 fn count(park: &Park, error: &StateError) {

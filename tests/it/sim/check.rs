@@ -2,6 +2,7 @@
 //! that starts, an effect on a system.
 
 use super::executor::ProcessId;
+use super::locks;
 use super::park::{ObjectKey, Park, Truth};
 use super::systems::key_of;
 use datamesh_conformance::{Thing, has_incarnations};
@@ -10,6 +11,7 @@ use datamesh_provider::{Address, OpAction, Operation, OperationId};
 use datamesh_state::{Intent, Origin, Record, Shard};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// The environment of every simulation.
 pub(crate) const ENVIRONMENT: &str = "test";
@@ -81,7 +83,16 @@ fn object(record: &Record) -> ObjectKey {
 }
 
 /// A write landed in the store.
-pub(crate) fn written(park: &Park, from: ProcessId, key: &str, before: Option<&[u8]>, after: &[u8]) {
+pub(crate) fn written(
+    park: &Park,
+    from: ProcessId,
+    key: &str,
+    before: Option<(&[u8], Duration)>,
+    after: &[u8],
+) {
+    if key.starts_with(locks::FOLDER) {
+        return locks::written(park, key, before, after);
+    }
     if key.starts_with('_') {
         return;
     }
@@ -246,10 +257,7 @@ pub(crate) fn call_starts(park: &Park, process: ProcessId, operation: &Operation
 
 fn may_start(park: &Park, process: ProcessId, operation: &Operation) -> Result<(), String> {
     let address = &operation.address;
-    let (who, holder) = (park.name_of(process), super::holder(park, address.domain()));
-    if holder.as_ref() != Some(&who) {
-        return Err(format!("the lock of its domain is held by {holder:?}"));
-    }
+    locks::call_starts(park, process, address.domain())?;
     let watch = park.watch();
     let shard = watch.shards.get(address.domain()).ok_or("its shard was never written")?;
     let intent = shard.pending.get(&operation.id).ok_or("no intent is stored")?;

@@ -62,6 +62,7 @@ struct Inner {
     spawned: Vec<(TaskId, ProcessId, BoxFuture<'static, ()>)>,
     /// Whose tasks are to be dropped.
     killed: BTreeSet<ProcessId>,
+    dead: BTreeSet<ProcessId>,
     /// No task of these runs before then.
     suspended: BTreeMap<ProcessId, Duration>,
     /// How often a task of each was polled.
@@ -105,7 +106,13 @@ impl Handle {
 
     /// Drops every task of a process, where it waits.
     pub(crate) fn kill(&self, process: ProcessId) {
-        self.inner().killed.insert(process);
+        let mut inner = self.inner();
+        inner.killed.insert(process);
+        inner.dead.insert(process);
+    }
+
+    pub(crate) fn is_dead(&self, process: ProcessId) -> bool {
+        self.inner().dead.contains(&process)
     }
 
     /// Lets a process run no further for a while.

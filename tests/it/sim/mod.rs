@@ -12,18 +12,20 @@ mod actors;
 mod check;
 mod end;
 mod executor;
+mod locks;
 mod meshes;
 mod park;
+mod scenario;
 mod store;
 mod systems;
 
 use actors::{Doom, Errand, Run, Shelf};
 use datamesh_conformance::Thing;
-use datamesh_state::Locks as _;
 use executor::{Executor, ProcessId, Rng};
 use futures::FutureExt as _;
 use meshes::revisions;
 use park::{ObjectKey, Park, Rates, Tally};
+use scenario::{LockKind, doom, lock_kind};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -43,72 +45,6 @@ struct Outcome {
     tally: Tally,
 }
 
-/// What one seed is about.
-struct Scenario {
-    rates: Rates,
-    /// Runs of each lane.
-    runs: [usize; 2],
-    drifts: usize,
-    /// In a thousand runs.
-    doomed: u64,
-    last: usize,
-}
-
-fn scenario(rng: &mut Rng) -> Scenario {
-    let mut often = |most: u64| rng.next() % most;
-    let store = Rates {
-        put_lost: often(40),
-        put_unanswered: often(40),
-        put_late: often(30),
-        put_twice: often(40),
-        put_refused: often(30),
-        put_failed: often(20),
-        get_failed: often(20),
-        ..Rates::default()
-    };
-    let systems = Rates {
-        call_lost: often(40),
-        call_unanswered: often(60),
-        call_late: often(40),
-        call_refused: often(40),
-        read_failed: often(30),
-        ..Rates::default()
-    };
-    let rates = match rng.below(5) {
-        0 => Rates::default(),
-        1 => store,
-        2 => systems,
-        _ => Rates {
-            call_lost: systems.call_lost,
-            call_unanswered: systems.call_unanswered,
-            call_late: systems.call_late,
-            call_refused: systems.call_refused,
-            read_failed: systems.read_failed,
-            ..store
-        },
-    };
-    Scenario {
-        rates,
-        runs: [1 + rng.below(4), rng.below(4)],
-        drifts: if rng.hits(500) { 0 } else { 1 + rng.below(6) },
-        doomed: if rng.hits(300) { 0 } else { 500 },
-        last: rng.below(revisions().len()),
-    }
-}
-
-fn doom(rng: &mut Rng, doomed: u64) -> Option<(u64, Doom)> {
-    if !rng.hits(doomed) {
-        return None;
-    }
-    let doom = match rng.below(8) {
-        0..=3 => Doom::Killed,
-        4 | 5 => Doom::Suspended(rng.millis(5_000, 1_800_000)),
-        6 => Doom::Interrupted,
-        _ => Doom::Clock(i64::try_from(rng.below(200_000)).unwrap_or(0) - 100_000),
-    };
-    Some((1 + rng.next() % 120, doom))
-}
-
 /// The models of objects that somebody else might make.
 fn models() -> &'static [(ObjectKey, Thing)] {
     static MODELS: OnceLock<Vec<(ObjectKey, Thing)>> = OnceLock::new();
@@ -116,7 +52,7 @@ fn models() -> &'static [(ObjectKey, Thing)] {
         let mut all = BTreeMap::new();
         for at in 0..revisions().len() {
             let mut executor = Executor::new(0);
-            let park = Park::new(executor.handle(), 0, Rates::default(), 60);
+            let park = Park::new(executor.handle(), 0, Rates::default(), false, 60);
             systems::enter(Some(Arc::clone(&park)));
             let run = Run {
                 revision: &revisions()[at],
@@ -136,12 +72,13 @@ fn models() -> &'static [(ObjectKey, Thing)] {
 }
 
 /// Runs one simulation. `keep`: so many of its last lines.
-fn simulate(seed: u64, keep: usize) -> Outcome {
+fn simulate(seed: u64, locks: LockKind, keep: usize) -> Outcome {
     let models = models();
     let mut rng = Rng::new(seed);
-    let scenario = scenario(&mut rng);
+    let scenario = scenario::scenario(&mut rng);
     let mut executor = Executor::new(rng.next());
-    let park = Park::new(executor.handle(), rng.next(), scenario.rates, keep);
+    let park =
+        Park::new(executor.handle(), rng.next(), scenario.rates, locks != LockKind::OfTheMachine, keep);
     systems::enter(Some(Arc::clone(&park)));
     let shelf = Shelf::default();
     let mut ends: Vec<_> = (0..2u64)
@@ -151,6 +88,8 @@ fn simulate(seed: u64, keep: usize) -> Outcome {
                 first: 100 * (lane + 1),
                 runs: scenario.runs[usize::try_from(lane).unwrap_or(0)],
                 doomed: scenario.doomed,
+                locks,
+                waits: locks.waits(),
                 rng: Rng::new(rng.next()),
                 shelf: Arc::clone(&shelf),
             };
@@ -163,6 +102,9 @@ fn simulate(seed: u64, keep: usize) -> Outcome {
             end
         })
         .collect();
+    if let LockKind::Leases(broken) = locks {
+        ends.push(breakers(&park, Rng::new(seed ^ 0xb4ea), broken, scenario.doomed));
+    }
     park.name(10, "somebody");
     let (done, end) = futures::channel::oneshot::channel();
     let drifter = actors::drifter(Arc::clone(&park), scenario.drifts, models);
@@ -195,12 +137,37 @@ fn simulate(seed: u64, keep: usize) -> Outcome {
     }
 }
 
+/// Those who take locks away by force, one after the other; half of them are struck themselves.
+fn breakers(
+    park: &Arc<Park>,
+    mut rng: Rng,
+    count: usize,
+    doomed: u64,
+) -> futures::channel::oneshot::Receiver<()> {
+    const FIRST: ProcessId = 30;
+    let (done, end) = futures::channel::oneshot::channel();
+    let ours = Arc::clone(park);
+    park.name(FIRST, "breakers");
+    park.exec.spawn(FIRST, async move {
+        for process in (FIRST + 1..).take(count) {
+            let doom = doom(&mut rng, doomed, LockKind::Leases(count));
+            // Whether it ended or was killed: the next one comes.
+            let _ = actors::break_a_lock(&ours, process, rng.next(), doom).await;
+        }
+        let _ = done.send(());
+    });
+    end
+}
+
 /// One run after the other.
 struct Lane {
     park: Arc<Park>,
     first: ProcessId,
     runs: usize,
     doomed: u64,
+    locks: LockKind,
+    /// How long its runs wait for locks.
+    waits: [Duration; 3],
     rng: Rng,
     shelf: Shelf,
 }
@@ -218,9 +185,9 @@ impl Lane {
                     1 => Errand::ApplySaved,
                     _ => Errand::Apply,
                 },
-                wait: [Duration::ZERO, Duration::from_secs(5), Duration::from_secs(300)][rng.below(3)],
+                wait: self.waits[rng.below(3)],
                 entropy: rng.next(),
-                doom: doom(rng, self.doomed),
+                doom: doom(rng, self.doomed, self.locks),
             };
             let process = self.first + 1 + at as u64;
             // Whether it ended or was killed: the next one comes.
@@ -250,13 +217,6 @@ fn fate(park: &Park, process: ProcessId) {
     }
 }
 
-/// Who holds the lock of a domain.
-fn holder(park: &Park, domain: &str) -> Option<String> {
-    let key = format!("{}/{domain}", check::ENVIRONMENT);
-    let holder = park.locks.holder(&key).now_or_never()?.ok()?;
-    holder.map(|info| info.who)
-}
-
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
@@ -275,7 +235,7 @@ fn run_seeds(seeds: std::ops::Range<u64>) -> (Option<Outcome>, Tally) {
                     if seed >= seeds.end {
                         return;
                     }
-                    let outcome = simulate(seed, 60);
+                    let outcome = simulate(seed, lock_kind(seed), 60);
                     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                     found.1.add(&outcome.tally);
                     let first = found.0.as_ref().is_none_or(|first| outcome.seed < first.seed);
@@ -305,7 +265,7 @@ fn assert_holds(outcome: &Outcome) {
 #[test]
 fn seeds() {
     if let Some(seed) = variable("DATAMESH_SIM_SEED") {
-        let outcome = simulate(seed, usize::MAX);
+        let outcome = simulate(seed, lock_kind(seed), usize::MAX);
         for line in &outcome.last {
             show(line);
         }
@@ -320,9 +280,11 @@ fn seeds() {
     }
     // Where nothing happens nothing is proven.
     assert!(tally.applies > count && tally.effects > 10 * count, "{tally:?}");
-    for often in [tally.kills, tally.faults, tally.drifts, tally.recovered, tally.stale, tally.locked] {
+    let often = [tally.kills, tally.faults, tally.drifts, tally.recovered, tally.stale, tally.locked];
+    for often in often.into_iter().chain([tally.closed, tally.taken_over, tally.broken]) {
         assert!(often > count / 20, "{tally:?}");
     }
+    assert!(tally.fenced > count / 100, "{tally:?}");
 }
 
 /// Seeds that found something once: a change begun over an operation that nobody had settled; what was made again kept
@@ -331,14 +293,14 @@ fn seeds() {
 #[test]
 fn seeds_that_were_found_stay_mended() {
     for seed in [2, 244, 455, 625] {
-        assert_holds(&simulate(seed, 60));
+        assert_holds(&simulate(seed, LockKind::OfTheMachine, 60));
     }
 }
 
 #[test]
 fn equal_seeds_give_equal_traces() {
     for seed in 0..20 {
-        let [first, second] = [simulate(seed, 60), simulate(seed, 60)];
+        let [first, second] = [(); 2].map(|()| simulate(seed, lock_kind(seed), 60));
         assert!(first.lines > 20, "seed {seed}: {:?}", first.last);
         assert_eq!((first.digest, first.lines), (second.digest, second.lines), "seed {seed}");
     }

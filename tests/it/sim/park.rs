@@ -3,6 +3,7 @@
 use super::actors::Reins;
 use super::check::Watch;
 use super::executor::{Handle, ProcessId, Rng};
+use super::locks::Calls;
 use super::store::Blobs;
 use datamesh_conformance::{Store, Thing};
 use datamesh_state::MemoryStore;
@@ -74,6 +75,12 @@ pub(crate) struct Tally {
     pub(crate) locked: u64,
     pub(crate) drifts: u64,
     pub(crate) fenced: u64,
+    /// Calls that were not made because the lock was, or might be, lost.
+    pub(crate) closed: u64,
+    /// Locks taken from whoever gave no sign of life.
+    pub(crate) taken_over: u64,
+    /// Locks taken away by force.
+    pub(crate) broken: u64,
 }
 
 impl Tally {
@@ -88,6 +95,9 @@ impl Tally {
         self.locked += other.locked;
         self.drifts += other.drifts;
         self.fenced += other.fenced;
+        self.closed += other.closed;
+        self.taken_over += other.taken_over;
+        self.broken += other.broken;
     }
 }
 
@@ -95,13 +105,19 @@ impl Tally {
 pub(crate) struct Park {
     pub(crate) exec: Handle,
     pub(crate) systems: Store,
+    /// Locks that die with their process.
     pub(crate) locks: MemoryStore,
+    /// Locks are leases on the store instead.
+    pub(crate) leases: bool,
+    /// The store's answers say how old their content is.
+    pub(crate) dates: bool,
     rng: Mutex<Rng>,
     rates: Mutex<Rates>,
     names: Mutex<BTreeMap<ProcessId, String>>,
     reins: Mutex<BTreeMap<ProcessId, Reins>>,
     blobs: Mutex<Blobs>,
     watch: Mutex<Watch>,
+    calls: Mutex<Calls>,
     truth: Mutex<BTreeMap<ObjectKey, Truth>>,
     /// Objects somebody else had a hand in.
     touched: Mutex<BTreeSet<ObjectKey>>,
@@ -115,17 +131,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Park {
-    pub(crate) fn new(exec: Handle, seed: u64, rates: Rates, keep: usize) -> Arc<Self> {
+    pub(crate) fn new(exec: Handle, seed: u64, rates: Rates, leases: bool, keep: usize) -> Arc<Self> {
         Arc::new(Self {
             exec,
             systems: Store::memory(),
             locks: MemoryStore::default(),
+            leases,
+            dates: seed.is_multiple_of(2),
             rng: Mutex::new(Rng::new(seed ^ 0xfa17)),
             rates: Mutex::new(rates),
             names: Mutex::default(),
             reins: Mutex::default(),
             blobs: Mutex::default(),
             watch: Mutex::default(),
+            calls: Mutex::default(),
             truth: Mutex::default(),
             touched: Mutex::default(),
             trace: Mutex::new(Trace { keep, ..Trace::default() }),
@@ -161,6 +180,10 @@ impl Park {
 
     pub(crate) fn watch(&self) -> MutexGuard<'_, Watch> {
         lock(&self.watch)
+    }
+
+    pub(crate) fn calls(&self) -> MutexGuard<'_, Calls> {
+        lock(&self.calls)
     }
 
     pub(crate) fn truth(&self) -> MutexGuard<'_, BTreeMap<ObjectKey, Truth>> {

@@ -9,12 +9,16 @@ use futures::future::{Either, select};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the store holds.
 #[derive(Debug, Default)]
 pub(crate) struct Blobs {
-    by_key: BTreeMap<String, Vec<u8>>,
+    /// With when each was written.
+    by_key: BTreeMap<String, (Vec<u8>, Duration)>,
 }
+
+type Replaced = Option<(Vec<u8>, Duration)>;
 
 /// Equal bytes have equal tags, as the ETags of object stores do.
 fn tag(bytes: &[u8]) -> Tag {
@@ -24,16 +28,16 @@ fn tag(bytes: &[u8]) -> Tag {
 
 impl Blobs {
     pub(crate) fn get(&self, key: &str) -> Option<&Vec<u8>> {
-        self.by_key.get(key)
+        self.by_key.get(key).map(|(bytes, _)| bytes)
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &String> {
         self.by_key.keys()
     }
 
-    /// The compare-and-swap itself. The bytes it replaced.
-    fn put(&mut self, key: &str, bytes: &[u8], when: &Condition) -> Result<Option<Vec<u8>>, ()> {
-        let there = self.by_key.get(key).map(|bytes| tag(bytes));
+    /// The compare-and-swap itself. What it replaced, and since when that was there.
+    fn put(&mut self, key: &str, bytes: &[u8], when: &Condition, now: Duration) -> Result<Replaced, ()> {
+        let there = self.get(key).map(|bytes| tag(bytes));
         let holds = match when {
             Condition::CreateOnly => there.is_none(),
             Condition::IfMatch(tag) => there.as_ref() == Some(tag),
@@ -41,7 +45,7 @@ impl Blobs {
         if !holds {
             return Err(());
         }
-        Ok(self.by_key.insert(key.to_owned(), bytes.to_vec()))
+        Ok(self.by_key.insert(key.to_owned(), (bytes.to_vec(), now)))
     }
 }
 
@@ -108,13 +112,14 @@ impl SimStore {
         when: &Condition,
         from: ProcessId,
     ) -> Result<Tag, PutError> {
-        let replaced = park.blobs().put(key, bytes, when);
+        let replaced = park.blobs().put(key, bytes, when, park.exec.now());
         let who = park.name_of(from);
         match replaced {
             Ok(before) => {
                 park.tally().puts += 1;
                 park.say(&format!("{who} wrote {key} ({} bytes)", bytes.len()));
-                super::check::written(park, from, key, before.as_deref(), bytes);
+                let before = before.as_ref().map(|(bytes, since)| (bytes.as_slice(), *since));
+                super::check::written(park, from, key, before, bytes);
                 Ok(tag(bytes))
             }
             Err(()) => {
@@ -177,9 +182,11 @@ impl BlobStore for SimStore {
             self.park.exec.sleep(STORE_TIMEOUT).await;
             return Err(self.unavailable(key));
         }
-        let found = self.park.blobs().get(key).cloned();
+        let found = self.park.blobs().by_key.get(key).cloned();
+        let age = |since: Duration| self.park.dates.then(|| self.park.exec.now().saturating_sub(since));
+        let found = found.map(|(bytes, since)| (age(since), bytes));
         self.park.travel().await;
-        Ok(found.map(|bytes| Blob { tag: tag(&bytes), bytes, place: self.place(key), age: None }))
+        Ok(found.map(|(age, bytes)| Blob { tag: tag(&bytes), bytes, place: self.place(key), age }))
     }
 
     async fn put(&self, key: &str, bytes: &[u8], when: &Condition) -> Result<Tag, PutError> {

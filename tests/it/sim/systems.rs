@@ -145,9 +145,19 @@ impl SimSystem {
         }
         if let Err(lost) = cx.lease.permit(cx.budget.call_timeout) {
             self.park.say(&format!("may not call: {lost}"));
+            self.park.tally().closed += 1;
             return refused(&lost.to_string());
         }
         super::check::call_starts(&self.park, self.process, operation);
+        let call = (self.process, operation.id.clone());
+        let began = (operation.address.domain().to_owned(), self.park.exec.now());
+        self.park.calls().insert(call.clone(), began);
+        let outcome = self.call(cx, operation).await;
+        self.park.calls().remove(&call);
+        outcome
+    }
+
+    async fn call(&self, cx: &Context, operation: &Operation) -> Outcome {
         let heard = self.send(operation);
         let timeout = Box::pin(self.park.exec.sleep(cx.budget.call_timeout));
         let given_up = select(timeout, cx.cancel.reached(CancelStage::Abort));
