@@ -15,4 +15,5 @@ pub const DESTROY_WHAT: Code = Code::new("DM0710", "destroy what?");
 pub const STALE: Code = Code::new("DM0713", "stale plan");
 pub const ENGINE: Code = Code::new("DM0711", "the run could not go on");
 pub const NOT_EDITED: Code = Code::new("DM0714", "the state was not edited");
+pub const NOT_PUBLISHED: Code = Code::new("DM0715", "no such published plan");
 pub const NOTHING_SELECTED: Code = Code::new("DM0712", "nothing is selected");

@@ -52,7 +52,11 @@ impl Session {
         reason: Option<&str>,
     ) -> Result<(), StateError> {
         let plan = &planned.plan;
-        let operation = if planned.asked.destroy { "destroy" } else { "apply" };
+        let operation = match &planned.reviewed {
+            _ if planned.asked.destroy => "destroy".to_owned(),
+            Some(published) => format!("apply --reviewed {published}"),
+            None => "apply".to_owned(),
+        };
         let step = |planned: &datamesh_core::plan::PlannedOperation| Step {
             id: planned.id.clone(),
             address: planned.address.clone(),
@@ -60,7 +64,7 @@ impl Session {
             step: planned.step.clone(),
         };
         let begun = Begun {
-            operation: operation.to_owned(),
+            operation,
             actor: self.actor(reason),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             plan: plan.id.clone(),

@@ -42,6 +42,8 @@ pub struct Planned {
     pub(crate) versions: BTreeMap<String, ShardVersion>,
     /// The id of the saved plan that this is what is left of.
     pub(crate) saved: Option<String>,
+    /// The published plan whose changes these are.
+    pub(crate) reviewed: Option<String>,
     pub(crate) systems: Systems,
 }
 
@@ -103,8 +105,18 @@ impl Session {
         diagnostics.sort();
         let Prepared { shards, versions, desired, snapshot, systems, .. } = prepared;
         let records = records_of(&plan, &shards);
-        let (asked, saved) = (request.asked.clone(), None);
-        Ok(Planned { plan, diagnostics, snapshot, desired, asked, records, versions, saved, systems })
+        Ok(Planned {
+            plan,
+            diagnostics,
+            snapshot,
+            desired,
+            asked: request.asked.clone(),
+            records,
+            versions,
+            saved: None,
+            reviewed: None,
+            systems,
+        })
     }
 
     /// Compares what was applied with what is live. Plans nothing.

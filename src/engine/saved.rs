@@ -96,6 +96,7 @@ impl Session {
             records: BTreeMap::new(),
             versions: prior::versions(check.now.values()),
             saved: file.plan.has_work().then(|| file.plan.id.clone()),
+            reviewed: None,
             systems,
         })
     }

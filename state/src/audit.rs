@@ -74,7 +74,7 @@ pub struct Actor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Begun {
-    /// `apply` or `destroy`.
+    /// `apply`, `apply --reviewed NAME` or `destroy`.
     pub operation: String,
     pub actor: Actor,
     pub tool_version: String,

@@ -19,6 +19,7 @@ mod load;
 mod manifests;
 mod moves;
 mod races;
+mod reviewed;
 mod safety;
 mod saved;
 mod sim;

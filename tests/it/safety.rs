@@ -385,7 +385,7 @@ fn what_is_held_back_does_not_keep_the_rest() {
     mesh.replace(PROFILE, "type: string", "type: strnig");
     mesh.run(&["apply", "--auto-approve", "--strict"]).ends(1).says(&["--strict"]);
     assert!(mesh.objects().is_empty());
-    mesh.run(&["plan", "--strict", "--out", "strict.plan"]).ends(1).says(&["No plan file is written"]);
+    mesh.run(&["plan", "--strict", "--out", "strict.plan"]).ends(1).says(&["The plan is not saved"]);
     assert!(!mesh.path("strict.plan").exists());
     mesh.run(&["apply", "--auto-approve"]).ends(1).says(&["customers/profile@1", "Did you mean `string`"]);
     assert!(mesh.objects().contains_key(LIVE_TOPIC));

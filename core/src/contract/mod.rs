@@ -16,7 +16,7 @@ mod suggest;
 pub use names::{BadRecordName, RecordName, pascal_case, snake_case};
 pub use partition::{PartitionField, SortField, Transform};
 
-pub(crate) use suggest::did_you_mean;
+pub use suggest::did_you_mean;
 
 use crate::manifest::model::{PiiType, Protection};
 use datamesh_provider::Span;

@@ -13,6 +13,7 @@ mod removal;
 mod resume;
 #[cfg(test)]
 mod resume_tests;
+mod reviewed;
 #[cfg(test)]
 mod tests;
 pub mod types;
@@ -22,6 +23,7 @@ pub use order::{GROUP_LIMIT, plan_id};
 pub use pins::pins_of;
 pub use read_set::read_set;
 pub use resume::{continues, is_the_same};
+pub use reviewed::{Unreviewed, no_longer_planned, unreviewed};
 pub use types::*;
 pub use verdict::{DriftEntry, DriftReport, Verdict, drift_report};
 

@@ -199,6 +199,13 @@ pub struct ResourceChange {
     pub steps: Vec<String>,
 }
 
+impl ResourceChange {
+    /// Whether an apply does something about it, the state alone included.
+    pub fn is_work(&self) -> bool {
+        self.action.is_change() || self.bookkeeping
+    }
+}
+
 /// A resource that differs live from what was last applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -328,7 +335,7 @@ impl Plan {
 
     /// What an apply does something about, the state alone included.
     pub fn work(&self) -> impl Iterator<Item = &ResourceChange> {
-        self.changes.iter().filter(|change| change.action.is_change() || change.bookkeeping)
+        self.changes.iter().filter(|change| change.is_work())
     }
 
     pub fn change(&self, address: &Address) -> Option<&ResourceChange> {

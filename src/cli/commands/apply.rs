@@ -1,6 +1,7 @@
 //! `datamesh apply`: plan, show, ask, and do it; or do what a saved plan says.
 
 use super::open::{self, Opened};
+use super::published::{self, plan_name};
 use super::{plan, show};
 use crate::cli::args::{Planning, Writing};
 use crate::cli::codes;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 Examples:
   datamesh apply                              plan, show, ask, do it
   datamesh apply plan.bin                     what `plan --out plan.bin` showed, without a question
+  datamesh apply --reviewed pr-17             what `plan --publish pr-17` showed, planned again, and nothing else
   datamesh apply --auto-approve --input=false     in CI
   datamesh apply --auto-approve=prod --reason 'OPS-42: longer retention'
   datamesh apply --target product:orders/lines
@@ -28,6 +30,10 @@ pub struct ApplyArgs {
     /// What `plan --out` wrote
     #[arg(value_name = "PLANFILE", conflicts_with_all = ["targets", "adopt", "allow_destroy"])]
     pub file: Option<PathBuf>,
+    /// Plan again, and do it only where every change is one that was published under this name
+    #[arg(long, value_name = "NAME", value_parser = plan_name,
+          conflicts_with_all = ["file", "targets", "adopt", "allow_destroy"])]
+    pub reviewed: Option<String>,
     #[command(flatten)]
     pub planning: Planning,
     #[command(flatten)]
@@ -43,10 +49,10 @@ pub async fn run(args: &ApplyArgs, run: &Invocation) -> Exit {
         Ok(left) => left,
         Err(exit) => return exit,
     };
-    let (saved, strict) = (args.file.is_some(), args.planning.strict);
+    let (saved, strict) = (args.file.is_some() || args.reviewed.is_some(), args.planning.strict);
     let question = Question { saved, strict, destroy: false, left: &left };
     // Who approves whatever the plan is may as well be given a newer one; a saved plan is what it is.
-    let again = if args.file.is_some() || args.writing.auto_approve.is_some() { PLANS_AGAIN } else { 0 };
+    let again = if saved || args.writing.auto_approve.is_some() { PLANS_AGAIN } else { 0 };
     let mut exit = once(run, &opened, args, question).await;
     for _ in 0..again {
         if !matches!(exit, Err(Ended::Overtaken(_))) {
@@ -87,9 +93,10 @@ async fn once(
     args: &ApplyArgs,
     question: Question<'_>,
 ) -> Result<Exit, Ended> {
-    let planned = match &args.file {
-        Some(file) => verified(run, opened, file).await,
-        None => fresh(run, opened, args).await,
+    let planned = match (&args.file, &args.reviewed) {
+        (Some(file), _) => verified(run, opened, file).await,
+        (None, Some(name)) => published::planned_again(run, opened, name).await,
+        (None, None) => fresh(run, opened, args).await,
     };
     let planned = planned.map_err(Ended::With)?;
     attempt(run, opened, &planned, &args.writing, question).await.map_err(Ended::Overtaken)

@@ -13,6 +13,7 @@ pub mod lock;
 pub mod new;
 mod open;
 pub mod plan;
+mod published;
 pub mod quickstart;
 pub mod recover;
 pub mod sandbox;

@@ -1,6 +1,7 @@
 //! `datamesh plan`: what an apply would do.
 
 use super::open::{self, Opened};
+use super::published::{self, plan_name};
 use crate::cli::args::Planning;
 use crate::cli::codes;
 use crate::cli::exit::Exit;
@@ -25,6 +26,7 @@ Examples:
   datamesh plan domains/orders                    only what the manifests there declare
   datamesh plan --target 'orders/**' --target type:kafka_topic
   datamesh plan --detailed-exitcode               exit 2 where there are changes
+  datamesh plan --publish pr-17                   keep it for `apply --reviewed pr-17` after the merge
   datamesh plan --snapshot live.json              no system is contacted
 
 Paths and targets narrow what is planned, never what is loaded; a narrowed plan never infers a removal.")]
@@ -37,6 +39,9 @@ pub struct PlanArgs {
     /// Write the plan into a file, for `apply FILE` and `show FILE`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Keep the plan beside the state, as what is reviewed under this name
+    #[arg(long, value_name = "NAME", value_parser = plan_name, conflicts_with = "snapshot")]
+    pub publish: Option<String>,
     /// Exit 2 where there are changes, 0 where there are none
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -79,7 +84,7 @@ pub async fn run(args: &PlanArgs, run: &Invocation) -> Exit {
     let exit = exit_of(&planned);
     let exit =
         if args.detailed_exitcode && planned.plan.has_changes() { exit.and(Exit::Changes) } else { exit };
-    exit.and(write_files(args, run, &opened, &planned, exit))
+    exit.and(keep(args, run, &opened, &planned, exit).await)
 }
 
 /// The findings, then the plan.
@@ -102,7 +107,8 @@ pub(super) fn exit_of(planned: &Planned) -> Exit {
     if wrong { Exit::Error } else { Exit::Ok }
 }
 
-fn write_files(args: &PlanArgs, run: &Invocation, opened: &Opened, planned: &Planned, exit: Exit) -> Exit {
+/// Puts the plan, and what it was made from, where it was asked to be.
+async fn keep(args: &PlanArgs, run: &Invocation, opened: &Opened, planned: &Planned, exit: Exit) -> Exit {
     let mut worst = Exit::Ok;
     if let Some(path) = &args.snapshot_out {
         let path = run.cwd.join(path);
@@ -111,20 +117,29 @@ fn write_files(args: &PlanArgs, run: &Invocation, opened: &Opened, planned: &Pla
             worst = worst.and(run.ui.fail(*files::error(&path, "write", &error)));
         }
     }
-    let Some(path) = &args.out else { return worst };
-    if args.planning.strict && exit == Exit::Error {
-        run.ui.err("No plan file is written: there are errors, and --strict was said.\n");
+    if args.planning.strict && exit == Exit::Error && (args.out.is_some() || args.publish.is_some()) {
+        run.ui.err("The plan is not saved: there are errors, and --strict was said.\n");
         return worst;
     }
-    let file = planned.file();
-    match file.write(&run.cwd.join(path), opened.session.store().codec()) {
-        Ok(()) if run.ui.json => worst,
+    if let Some(path) = &args.out {
+        worst = worst.and(save(run, opened, planned, path));
+    }
+    if let Some(name) = &args.publish {
+        worst = worst.and(published::publish(run, opened, planned, name).await);
+    }
+    worst
+}
+
+/// Writes the plan file.
+fn save(run: &Invocation, opened: &Opened, planned: &Planned, path: &Path) -> Exit {
+    match planned.file().write(&run.cwd.join(path), opened.session.store().codec()) {
+        Ok(()) if run.ui.json => Exit::Ok,
         Ok(()) => {
             let name = shown(path);
             run.ui.err(&format!("The plan is in {name}. Apply it with `datamesh apply {name}`.\n"));
-            worst
+            Exit::Ok
         }
-        Err(error) => worst.and(run.ui.fail(Diagnostic::error(codes::FILE, format!("{error}.")))),
+        Err(error) => run.ui.fail(Diagnostic::error(codes::FILE, format!("{error}."))),
     }
 }
 

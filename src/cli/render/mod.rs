@@ -15,6 +15,7 @@ pub mod locks;
 pub mod plan_human;
 pub mod progress;
 pub mod records;
+pub mod reviewed;
 pub mod runs;
 pub(crate) mod style;
 mod value;

@@ -87,7 +87,7 @@ pub(crate) fn style_of(action: Action) -> Style {
     }
 }
 
-fn heading(out: &mut String, title: &str, remark: &str) {
+pub(super) fn heading(out: &mut String, title: &str, remark: &str) {
     let _ = writeln!(out, "{}", paint(BOLD, title));
     if !remark.is_empty() {
         let _ = writeln!(out, "{}", paint(DIM, remark));
@@ -119,14 +119,14 @@ fn drift_section(out: &mut String, drift: &[Drift]) {
     }
 }
 
-fn begin_owner(out: &mut String, current: &mut String, owner: String) {
+pub(super) fn begin_owner(out: &mut String, current: &mut String, owner: String) {
     if *current != owner {
         let _ = writeln!(out, "{}", paint(BOLD, escape::line(&owner)));
         *current = owner;
     }
 }
 
-fn resource_name(address: &datamesh_provider::Address) -> String {
+pub(super) fn resource_name(address: &datamesh_provider::Address) -> String {
     format!("{}.{}", escape::line(address.ty().as_str()), escape::line(address.name()))
 }
 
@@ -204,7 +204,7 @@ fn resource(out: &mut String, change: &ResourceChange, options: Options) {
 }
 
 /// What is done, as a word to begin the reason with.
-fn verb(action: Action) -> &'static str {
+pub(super) fn verb(action: Action) -> &'static str {
     match action {
         Action::Create => "create",
         Action::Update => "update",
@@ -241,7 +241,7 @@ fn align(lines: &mut [Line]) {
     }
 }
 
-fn attribute_lines(out: &mut String, lines: &[Line]) {
+pub(super) fn attribute_lines(out: &mut String, lines: &[Line]) {
     for line in lines {
         let loses = line.class == Class::DataLoss && line.depth == 0;
         let margin = if loses { paint(LOUD, "!") } else { " ".to_owned() };

@@ -178,3 +178,47 @@ fn a_folder_lists_what_is_directly_below_it() {
         });
     }
 }
+
+#[test]
+fn plans_are_published_as_versions_of_a_name() {
+    both(async |store, on| {
+        let newest = async |name: &str| {
+            let found = store.published_plan("prod", name).await.expect("asked");
+            found.map(|found| (found.version, found.bytes))
+        };
+        assert_eq!(newest("pr-7").await, None, "{on}");
+        assert_eq!(store.publish_plan("prod", "pr-7", b"one").await.expect("published"), 1, "{on}");
+        assert_eq!(store.publish_plan("prod", "pr-7", b"one").await.expect("published"), 1, "{on}: the same");
+        for version in 2..=12 {
+            let text = format!("plan {version}");
+            let made = store.publish_plan("prod", "pr-7", text.as_bytes()).await.expect("published");
+            assert_eq!(made, version, "{on}");
+        }
+        assert_eq!(newest("pr-7").await, Some((12, b"plan 12".to_vec())), "{on}");
+        // What was there before is another version, when it comes again.
+        assert_eq!(store.publish_plan("prod", "pr-7", b"one").await.expect("published"), 13, "{on}");
+        // A name that looks like a version of another.
+        assert_eq!(newest("pr").await, None, "{on}");
+        assert_eq!(store.publish_plan("prod", "pr-7-000001", b"x").await.expect("published"), 1, "{on}");
+        assert_eq!(newest("pr-7").await, Some((13, b"one".to_vec())), "{on}");
+        assert_eq!(newest("pr-7-000001").await, Some((1, b"x".to_vec())), "{on}");
+        let names: Vec<_> = store.published_names("prod").await.expect("listed").into_iter().collect();
+        assert_eq!(names, ["pr-7", "pr-7-000001"], "{on}");
+        assert_eq!(store.published_plan("test", "pr-7").await.expect("asked"), None, "{on}");
+        for wrong in ["", "a/b", "..", &"a".repeat(101)] {
+            let refused = store.publish_plan("prod", wrong, b"x").await.expect_err("no name");
+            assert_eq!(refused.kind(), StateErrorKind::Name, "{on} {wrong}");
+        }
+    });
+}
+
+/// Those who publish at once under one name get a version each.
+#[test]
+fn plans_that_are_published_at_once_are_all_kept() {
+    both(async |store, on| {
+        let publish = async |n: u8| store.publish_plan("prod", "pr-7", &[n]).await.expect("published");
+        let mut versions: Vec<u32> = futures::future::join_all((0..5).map(publish)).await;
+        versions.sort_unstable();
+        assert_eq!(versions, [1, 2, 3, 4, 5], "{on}");
+    });
+}
