@@ -1,6 +1,7 @@
 //! A plan of now, held against one that was reviewed.
 
 use super::types::{Action, Plan, ResourceChange};
+use datamesh_provider::AttributeChange;
 
 /// A change that is planned now, and was not reviewed as it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +30,9 @@ pub fn no_longer_planned<'a>(reviewed: &'a Plan, now: &Plan) -> Vec<&'a Resource
 /// What a change does: without what only explains it, and without how often the record was written before.
 fn effect(change: &ResourceChange) -> ResourceChange {
     let ends = matches!(change.action, Action::Delete | Action::Replace);
+    let without_words = |attribute: &AttributeChange| AttributeChange { reason: None, ..attribute.clone() };
     ResourceChange {
+        attributes: change.attributes.iter().map(without_words).collect(),
         reason: String::new(),
         notes: Vec::new(),
         unchanged: 0,

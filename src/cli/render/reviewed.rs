@@ -51,7 +51,10 @@ fn compared(out: &mut String, reviewed: &ResourceChange, now: &ResourceChange) {
 }
 
 fn only_in<'a>(one: &'a ResourceChange, other: &ResourceChange) -> Vec<&'a AttributeChange> {
-    one.attributes.iter().filter(|change| !other.attributes.contains(change)).collect()
+    let same = |a: &AttributeChange, b: &AttributeChange| {
+        a.path == b.path && a.before == b.before && a.after == b.after && a.class == b.class
+    };
+    one.attributes.iter().filter(|a| !other.attributes.iter().any(|b| same(a, b))).collect()
 }
 
 fn remark(out: &mut String, text: &str) {

@@ -278,7 +278,10 @@ fn seeds() {
     if let Some(outcome) = failed {
         assert_holds(&outcome);
     }
-    // Where nothing happens nothing is proven.
+    // Where nothing happens nothing is proven; of a few seeds nothing can be said.
+    if count < SEEDS / 4 {
+        return;
+    }
     assert!(tally.applies > count && tally.effects > 10 * count, "{tally:?}");
     let often = [tally.kills, tally.faults, tally.drifts, tally.recovered, tally.stale, tally.locked];
     for often in often.into_iter().chain([tally.closed, tally.taken_over, tally.broken]) {
