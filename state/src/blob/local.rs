@@ -98,7 +98,21 @@ impl LocalStore {
 fn temporary(folder: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    folder.join(format!(".part-{}-{count}", std::process::id()))
+    folder.join(format!("{TEMPORARY}{}-{count}", std::process::id()))
+}
+
+/// How the names of temporary files begin.
+const TEMPORARY: &str = ".part-";
+
+/// What writers that were killed left. For the lock holder: nobody else writes there.
+fn remove_leftovers(folder: &Path) -> Result<(), StateError> {
+    for entry in fs::read_dir(folder).map_err(fail(folder))? {
+        let entry = entry.map_err(fail(folder))?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            fs::remove_file(entry.path()).map_err(fail(&entry.path()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The numbers that are there, sorted. Anything else in the folder is ignored: locks, leftovers of dead writers.
@@ -247,7 +261,7 @@ impl BlobStore for LocalStore {
                 fs::remove_file(&path).map_err(fail(&path))?;
             }
         }
-        Ok(())
+        remove_leftovers(&folder)
     }
 
     async fn versions(&self, key: &str) -> Result<Option<Vec<u64>>, StateError> {
