@@ -4,6 +4,7 @@ use crate::mesh_folder::{Mesh, Systems, unique};
 use crate::support::servers::servers;
 use crate::witness::Witness;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const ORDERS: &str = "\
 schema:
@@ -49,5 +50,46 @@ fn state_plans_and_records_follow_their_schemas() {
         documents[0]["format"] = json!("one");
         let complaints = witness.complaints(&schema, &documents).to_string();
         assert!(complaints.contains("more") && complaints.contains("was expected"), "{format}: {complaints}");
+    }
+}
+
+#[test]
+fn what_is_printed_for_programs_follows_its_schemas() {
+    let Some(servers) = servers() else { return };
+    let Some(witness) = Witness::of(servers) else { return };
+    let mesh = Mesh::with(&Systems::shared(servers, &unique("printed")));
+    mesh.product("orders", ORDERS);
+    let document = |text: &str| -> Value { serde_json::from_str(text).expect("JSON") };
+    let mut events: Vec<Value> = Vec::new();
+    let mut print = |args: &[&str], code: i32| {
+        let ran = mesh.run(&[args, &["--json"]].concat()).exits(code);
+        events.extend(ran.out.lines().map(document));
+    };
+    print(&["validate"], 0);
+    print(&["plan", "--out", "plan.bin", "--publish", "first"], 0);
+    print(&["apply", "plan.bin"], 0);
+    mesh.product("orders", &ORDERS.replace("retention: 7d", "retention: 8d"));
+    print(&["drift"], 0);
+    print(&["apply", "--reviewed", "first"], 5);
+    mesh.product("orders", &ORDERS.replace("decimal(18,2)", "no such type"));
+    print(&["plan"], 1);
+    let kinds: BTreeSet<&str> = events.iter().filter_map(|event| event["type"].as_str()).collect();
+    for kind in ["version", "diagnostic", "validate_summary", "planned_change", "change_summary", "published"]
+    {
+        assert!(kinds.contains(kind), "no {kind} among {kinds:?}");
+    }
+    for kind in
+        ["refresh_complete", "group_start", "apply_complete", "apply_summary", "not_reviewed", "drift"]
+    {
+        assert!(kinds.contains(kind), "no {kind} among {kinds:?}");
+    }
+    let shown = mesh.run(&["show", "plan.bin", "--json"]).exits(0).out;
+    for (format, key, mut documents) in
+        [("Event", "message", events), ("PlanDocument", "environment", vec![document(&shown)])]
+    {
+        let schema = document(&mesh.run(&["schema", "--kind", format]).exits(0).out);
+        assert_eq!(witness.complaints(&schema, &documents), json!([]), "{format}");
+        documents[0][key] = json!(1);
+        assert_ne!(witness.complaints(&schema, &documents), json!([]), "{format}");
     }
 }

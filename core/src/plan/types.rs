@@ -290,7 +290,7 @@ pub struct Plan {
 }
 
 /// The numbers of the last line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
     pub create: usize,
     pub update: usize,

@@ -6,11 +6,12 @@ use super::index::{self, Index, LiveSide};
 use super::types::{Drift, PriorResource};
 use super::{PlanInput, codes};
 use datamesh_provider::{Address, Diagnostic, Diagnostics};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How one resource stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Live is what was applied, and what is declared.

@@ -7,7 +7,7 @@ use crate::cli::args::{Planning, Writing};
 use crate::cli::codes;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
-use crate::cli::render::{applied, plan_human};
+use crate::cli::render::{applied, json, plan_human};
 use crate::engine::{Applied, ApplyError, PlanBytes, PlanRequest, Planned, watch_signals};
 use clap::Args;
 use datamesh_provider::{Address, Diagnostic, Outcome};
@@ -201,7 +201,7 @@ async fn attempt(
     opened.progress.finish();
     match done {
         Ok(done) => {
-            run.ui.out(&if run.ui.json { applied::events(&done) } else { applied::report(&done) });
+            run.ui.out(&if run.ui.json { json::apply_summary(&done) } else { applied::report(&done) });
             Ok(planning.and(exit_of(&done)).and(left_out(run, planned, question)))
         }
         Err(overtaken @ ApplyError::Overtaken(_)) => Err(overtaken),

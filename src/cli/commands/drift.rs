@@ -4,7 +4,7 @@ use super::open;
 use crate::cli::args::Planning;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
-use crate::cli::render::drift;
+use crate::cli::render::{drift, json};
 use clap::Args;
 use datamesh_core::plan::Verdict;
 
@@ -36,7 +36,7 @@ pub async fn run(args: &DriftArgs, run: &Invocation) -> Exit {
     };
     opened.progress.finish();
     run.ui.diagnostics(&found, opened.session.sources());
-    run.ui.out(&if run.ui.json { drift::events(&report) } else { drift::human(&report) });
+    run.ui.out(&if run.ui.json { json::drift_events(&report) } else { drift::human(&report) });
     let drifted = if report.count(Verdict::Drifted) > 0 { Exit::Changes } else { Exit::Ok };
     let unreadable = report.count(Verdict::Unreadable) > 0 || found.has_errors();
     drifted.and(if unreadable { Exit::Error } else { Exit::Ok })

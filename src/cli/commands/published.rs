@@ -5,14 +5,13 @@ use super::{plan, show};
 use crate::cli::codes;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
-use crate::cli::render::json::object_line;
+use crate::cli::render::json::{self, StreamEvent};
 use crate::cli::render::{plan_human, reviewed};
 use crate::engine::{PlanRequest, Planned, PublishedError, PublishedPlan};
 use datamesh_core::contract::did_you_mean;
 use datamesh_core::plan::{no_longer_planned, unreviewed};
 use datamesh_provider::Diagnostic;
 use datamesh_state::is_plan_name;
-use serde_json::json;
 
 /// A name for a published plan, as an argument.
 pub(super) fn plan_name(text: &str) -> Result<String, String> {
@@ -29,7 +28,9 @@ pub(super) async fn publish(run: &Invocation, opened: &Opened, planned: &Planned
         Err(error) => return fail(run, opened, &error),
     };
     if run.ui.json {
-        run.ui.out(&object_line(&json!({"type": "published", "name": name, "version": version})));
+        run.ui.out(
+            &StreamEvent::Published { name, version }.line(format!("published as {name}, version {version}")),
+        );
     } else {
         let then = format!("After the merge: `datamesh apply --reviewed {name}`.");
         run.ui.err(&format!("The plan is published as `{name}`, version {version}. {then}\n"));
@@ -45,8 +46,12 @@ pub(super) async fn planned_again(run: &Invocation, opened: &Opened, name: &str)
     plan::show(run, opened, &planned, plan_human::Options::default());
     let differences = unreviewed(&published.file.plan, &planned.plan);
     if !differences.is_empty() {
-        let json = run.ui.json;
-        run.ui.out(&if json { reviewed::events(&differences) } else { reviewed::differences(&differences) });
+        let for_programs = run.ui.json;
+        run.ui.out(&if for_programs {
+            json::not_reviewed(&differences)
+        } else {
+            reviewed::differences(&differences)
+        });
         return Err(refuse(run, &published, differences.len()));
     }
     let left_out = no_longer_planned(&published.file.plan, &planned.plan);

@@ -1,10 +1,10 @@
-//! `datamesh schema`: JSON Schemas of manifests, for editors and CI, and of what the program keeps.
+//! `datamesh schema`: JSON Schemas of manifests, for editors and CI, of what the program keeps, and of what it prints for programs.
 
 use crate::cli::codes;
 use crate::cli::exit::Exit;
 use crate::cli::files;
 use crate::cli::invocation::{Invocation, shown};
-use crate::cli::render::json::document_text;
+use crate::cli::render::json::{document_text, schemas};
 use crate::engine::format_schemas;
 use clap::Args;
 use datamesh_core::manifest::{combined_schema, json_schemas};
@@ -20,12 +20,13 @@ Examples:
   datamesh schema > .datamesh/manifest.schema.json      one schema for every kind
   datamesh schema --kind DataProduct
   datamesh schema --kind State                          what `state pull` prints; also Plan, AuditRecord, Journal
+  datamesh schema --kind Event                          a line of `plan --json`; also PlanDocument, of `show --json`
   datamesh schema --out schemas/                        one file each
 
 In an editor with the YAML language server, put this on the first line of a manifest:
   # yaml-language-server: $schema=../../.datamesh/manifest.schema.json")]
 pub struct SchemaArgs {
-    /// One kind: DataProduct, Domain, Mesh, …; or a format: State, Plan, AuditRecord, Journal
+    /// One kind: DataProduct, Domain, Mesh, …; or a format: State, Plan, AuditRecord, Journal, PlanDocument, Event
     #[arg(long, value_name = "KIND", conflicts_with = "out")]
     pub kind: Option<String>,
     /// A folder to write one file each into
@@ -48,10 +49,11 @@ pub fn run(args: &SchemaArgs, run: &Invocation) -> Exit {
     }
 }
 
-/// Kinds of manifests, and formats of what is kept.
+/// Kinds of manifests, and formats of what is kept and printed.
 fn all() -> BTreeMap<String, Value> {
     let mut all = json_schemas();
     all.extend(format_schemas());
+    all.extend(schemas());
     all
 }
 

@@ -3,8 +3,9 @@
 use super::open::below_root;
 use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
+use crate::cli::render::human;
 use crate::cli::render::human::plural;
-use crate::cli::render::{human, json};
+use crate::cli::render::json::StreamEvent;
 use crate::engine::{codes, judge_state};
 use crate::source::{self, WorkingTree};
 use clap::Args;
@@ -12,7 +13,6 @@ use datamesh_core::graph::environment::{ResolvedEnvironment, environment};
 use datamesh_core::graph::resolve::judge;
 use datamesh_core::manifest::{Kind, Load, LoadOptions};
 use datamesh_provider::{Diagnostic, Diagnostics, Object, Sources};
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -164,9 +164,9 @@ fn report(run: &Invocation, verdict: &Verdict<'_>) -> Exit {
     }
     let line = summary(load, shown);
     if run.ui.json {
-        let line = json!({"type": "validate_summary", "message": line, "not_judged": not_judged,
-            "documents": load.manifests.len() + load.broken.len(), "findings_elsewhere": elsewhere});
-        run.ui.out(&json::object_line(&line));
+        let documents = load.manifests.len() + load.broken.len();
+        let (not_judged, findings_elsewhere) = (&not_judged, *elsewhere);
+        run.ui.out(&StreamEvent::ValidateSummary { documents, findings_elsewhere, not_judged }.line(line));
     } else {
         let mut out = format!("{line}\n");
         if *elsewhere > 0 {

@@ -6,7 +6,6 @@ use super::style::{BOLD, DIM, RED, YELLOW, paint};
 use crate::engine::{Applied, Settled};
 use datamesh_provider::Outcome;
 use datamesh_state::Recovery;
-use serde_json::json;
 use std::fmt::Write as _;
 
 /// For people: what failed, what was not begun, and the count.
@@ -83,42 +82,6 @@ pub fn summary(applied: &Applied) -> String {
         (false, false) => "Applied in part.",
     };
     format!("{head} {line}.")
-}
-
-/// For programs.
-pub fn events(applied: &Applied) -> String {
-    let report = &applied.report;
-    let failures: Vec<_> = report
-        .failures
-        .iter()
-        .map(|failure| {
-            json!({
-                "address": failure.address,
-                "step": failure.step,
-                "outcome": super::json::outcome_word(&failure.outcome),
-                "error": failure.outcome.why(),
-            })
-        })
-        .collect();
-    let withdrawn: Vec<_> =
-        report.withdrawn.iter().map(|(address, why)| json!({"address": address, "why": why})).collect();
-    let state: Vec<String> = report.state_errors.iter().map(ToString::to_string).collect();
-    super::json::object_line(&json!({
-        "type": "apply_summary",
-        "message": summary(applied),
-        "run": applied.run,
-        "done": report.tally.done,
-        "failed": report.tally.failed,
-        "indeterminate": report.tally.indeterminate,
-        "skipped": report.tally.skipped,
-        "interrupted": report.interrupted,
-        "failures": failures,
-        "mismatches": report.mismatches,
-        "not_started": report.not_started,
-        "withdrawn": withdrawn,
-        "unstored": report.unstored.len(),
-        "state_errors": state,
-    }))
 }
 
 /// What became of operations that an interrupted apply had left.

@@ -5,7 +5,6 @@ use super::human::plural;
 use super::plan_human;
 use super::style::{BOLD, DIM, YELLOW, paint};
 use datamesh_core::plan::{Drift, DriftReport, Verdict};
-use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// For people.
@@ -34,6 +33,16 @@ pub fn human(report: &DriftReport) -> String {
     out
 }
 
+/// How a resource stands, in words.
+pub fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::InSync => "in sync",
+        Verdict::Drifted => "drifted",
+        Verdict::Pending => "pending",
+        Verdict::Unreadable => "unreadable",
+    }
+}
+
 /// The last line.
 pub fn summary(report: &DriftReport) -> String {
     let count = |verdict| report.count(verdict);
@@ -50,33 +59,10 @@ pub fn summary(report: &DriftReport) -> String {
     )
 }
 
-/// One object a line, and the counts.
-pub fn events(report: &DriftReport) -> String {
-    let mut out = String::new();
-    for entry in &report.entries {
-        let mut line =
-            json!({"type": "drift", "address": entry.address, "verdict": entry.verdict, "why": entry.why});
-        if let (Some(drift), Some(map)) = (&entry.drift, line.as_object_mut()) {
-            map.insert("deleted".into(), Value::Bool(drift.deleted));
-            map.insert("attributes".into(), super::json::attributes(&drift.attributes));
-        }
-        out.push_str(&super::json::object_line(&line));
-    }
-    let count = |verdict| report.count(verdict);
-    out.push_str(&super::json::object_line(&json!({
-        "type": "drift_summary",
-        "message": summary(report),
-        "in_sync": count(Verdict::InSync),
-        "drifted": count(Verdict::Drifted),
-        "pending": count(Verdict::Pending),
-        "unreadable": count(Verdict::Unreadable),
-    })));
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::escape::{HOSTILE, is_clean};
+    use super::super::json::drift_events;
     use super::super::samples;
     use super::*;
     use datamesh_core::plan::DriftEntry;
@@ -129,7 +115,9 @@ Set it back with `datamesh apply`, or declare it as it is.
     fn hostile_texts_are_harmless() {
         for text in HOSTILE {
             assert!(is_clean(&human(&report(text))), "{text:?}");
-            assert!(is_clean(&events(&report(text))) && events(&report(text)).lines().count() == 4);
+            assert!(
+                is_clean(&drift_events(&report(text))) && drift_events(&report(text)).lines().count() == 4
+            );
         }
     }
 }

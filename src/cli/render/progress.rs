@@ -1,7 +1,7 @@
 //! What is going on right now: bars on a terminal, plain lines elsewhere, events for machines.
 
 use super::escape;
-use super::json::{action_word, outcome_word};
+use super::json::{OutcomeWord, action_word};
 use super::style::{DIM, GREEN, RED, YELLOW, paint};
 use datamesh_provider::{Event, EventSink, OpAction, Outcome, Sources};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -237,9 +237,9 @@ fn operation(address: &str, action: OpAction, step: &str, outcome: &Outcome, too
         Outcome::Indeterminate(_) => YELLOW,
         _ => RED,
     };
-    let word = action_word(action);
+    let word = action_word(action).to_string();
     let step = if step == word { String::new() } else { format!(" ({})", escape::line(step)) };
-    let ended = paint(style, outcome_word(outcome));
+    let ended = paint(style, OutcomeWord::of(outcome));
     let why = outcome.why().map_or(String::new(), |error| format!(": {}", escape::line(&error)));
     format!("  {}: {word}{step} {ended} in {}{why}", escape::line(address), seconds(took))
 }

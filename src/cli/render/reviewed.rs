@@ -3,12 +3,10 @@
 use super::attributes::lines;
 use super::escape;
 use super::human::plural;
-use super::json::{self, object_line};
 use super::plan_human::{attribute_lines, begin_owner, glyph, heading, resource_name, style_of, verb};
 use super::style::{DIM, paint};
 use datamesh_core::plan::{ResourceChange, Unreviewed};
 use datamesh_provider::AttributeChange;
-use serde_json::json;
 use std::fmt::Write as _;
 
 /// What was not reviewed, for people.
@@ -59,19 +57,6 @@ fn only_in<'a>(one: &'a ResourceChange, other: &ResourceChange) -> Vec<&'a Attri
 
 fn remark(out: &mut String, text: &str) {
     let _ = writeln!(out, "      {}", paint(DIM, text));
-}
-
-/// The same for programs: one object a resource.
-pub fn events(differences: &[Unreviewed<'_>]) -> String {
-    let event = |one: &Unreviewed<'_>| {
-        object_line(&json!({
-            "type": "not_reviewed",
-            "address": one.now.address,
-            "actions": json::actions(one.now.action),
-            "reviewed_actions": one.reviewed.map(|reviewed| json::actions(reviewed.action)),
-        }))
-    };
-    differences.iter().map(event).collect()
 }
 
 /// What is left out because nobody plans it any more; `None` where there is nothing like it.

@@ -280,8 +280,7 @@ fn a_writer_that_slept_through_a_whole_history_is_refused() {
         let when = Condition::IfMatch(Tag(n.to_string()));
         block_on(store.put("prod/x", b"more", &when)).expect("written");
     }
-    std::fs::write(folder.path().join("prod/x/.part-4711-0"), "of a writer that was killed")
-        .expect("written");
+    fs::write(folder.path().join("prod/x/.part-4711-0"), "of a writer that was killed").expect("written");
     block_on(store.settle("prod/x", Some(&Tag("1".into())), &Tag("9".into()))).expect("tidied");
     assert_eq!(names(&folder.path().join("prod/x")), ["1.json", "9.json"]);
     for stale in

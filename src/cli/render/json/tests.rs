@@ -1,7 +1,11 @@
 use super::super::escape::{HOSTILE, is_clean};
 use super::super::samples;
 use super::*;
-use datamesh_provider::{Code, SourceFile, SystemName};
+use datamesh_core::plan::Action;
+use datamesh_provider::{
+    AttributeChange, Code, Diagnostic, Event, Planned, SourceFile, Sources, Span, SystemName,
+};
+use std::time::Duration;
 
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
