@@ -1,7 +1,8 @@
 //! Applying: recovery first, then the locks, then the plan's own graph.
 
 use super::apply::{self, ApplyInput, ApplyReport};
-use super::planning::{Planned, unsettled};
+use super::planning::Planned;
+use super::preparing::unsettled;
 use super::prior::versions;
 use super::recover::{self, Settled};
 use super::session::Session;
@@ -281,8 +282,11 @@ fn unsettled_in<'a>(plan: &'a Plan, locked: &'a Locked) -> Option<&'a Address> {
         going.extend((change.action == Action::Delete).then_some(&change.address));
     }
     let stands_in_the_way = |shard: &'a Shard| {
+        // A deletion that may not have happened leaves what is recorded.
         let needs_what_goes = |intent: &&Intent| {
-            intent.becomes.iter().flat_map(|becomes| &becomes.dependencies).any(|at| going.contains(at))
+            let recorded = shard.resources.get(&intent.address).map(|record| &record.dependencies);
+            let planned = intent.becomes.iter().map(|becomes| &becomes.dependencies);
+            planned.chain(recorded).flatten().any(|at| going.contains(at))
         };
         let touched = shard.under_way().find(|address| touched.contains(address));
         touched.or_else(|| shard.pending.values().find(needs_what_goes).map(|intent| &intent.address))

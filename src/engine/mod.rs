@@ -18,6 +18,7 @@ mod journal;
 mod moving;
 mod plan_file;
 mod planning;
+mod preparing;
 mod prior;
 mod published;
 mod recover;

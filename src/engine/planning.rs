@@ -1,21 +1,17 @@
 //! Planning: state and systems are read without a lock, and the core decides.
 
 use super::plan_file::{Asked, PLAN_FORMAT, PlanFile};
-use super::recover::{self, Settled};
+use super::preparing::Prepared;
 use super::session::Session;
 use super::systems::Systems;
-use super::{check, codes, prior, refresh};
+use super::{check, codes};
 use datamesh_core::graph::DesiredGraph;
-use datamesh_core::graph::recorded::Recorded;
-use datamesh_core::graph::resolve::resolve;
 use datamesh_core::graph::selector::AddressGlob;
-use datamesh_core::manifest::Manifest;
 use datamesh_core::plan::{
-    self, DriftReport, Mode, Pending, Plan, PlanInput, PlanOptions, Prior, Scope, ShardVersion, Snapshot,
-    read_set,
+    self, DriftReport, Mode, Plan, PlanInput, PlanOptions, Prior, Scope, ShardVersion, Snapshot,
 };
 use datamesh_provider::{Address, Diagnostic, Diagnostics, Event, SystemName};
-use datamesh_state::{Others, Record, Recovery, Shard, StateError};
+use datamesh_state::{Record, Shard, StateError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan is asked for.
@@ -69,19 +65,6 @@ impl Planned {
     pub(crate) fn identities(&self) -> BTreeMap<SystemName, String> {
         self.snapshot.systems.iter().map(|s| (s.system.clone(), s.facts.identity.clone())).collect()
     }
-}
-
-/// Everything a plan or a drift report is made from.
-struct Prepared {
-    shards: BTreeMap<String, Shard>,
-    /// Before anything was judged in memory.
-    versions: BTreeMap<String, ShardVersion>,
-    desired: DesiredGraph,
-    prior: Prior,
-    options: PlanOptions,
-    snapshot: Snapshot,
-    systems: Systems,
-    diagnostics: Diagnostics,
 }
 
 impl Session {
@@ -148,138 +131,6 @@ impl Session {
         }
     }
 
-    async fn prepare(&self, request: &PlanRequest) -> Result<Prepared, StateError> {
-        let mut diagnostics = Diagnostics::default();
-        let mut shards = self.shards().await?;
-        let versions = prior::versions(shards.values());
-        let mut desired = self.resolved(&shards, &mut diagnostics);
-        self.recorded_but_unread(&shards, &mut diagnostics);
-
-        self.cx().events.event(Event::Phase { name: "refresh" });
-        let mut needed: BTreeSet<SystemName> =
-            desired.resources.values().map(|resource| resource.object.system.clone()).collect();
-        needed.extend(shards.values().flat_map(|shard| shard.resources.values().map(|r| r.system.clone())));
-        needed.extend(shards.values().flat_map(|shard| shard.pending.values().map(|i| i.system.clone())));
-        let systems = match &request.snapshot {
-            Some(_) => Systems::default(),
-            None => self.connect(&needed).await,
-        };
-        let before = diagnostics.len();
-        let pending = self.judge_pending(&mut shards, &systems, request, &mut diagnostics).await?;
-        hold_back(&mut desired, diagnostics.iter().skip(before));
-        let mut prior = match prior::prior(shards.values(), &self.types) {
-            Ok(prior) => prior,
-            Err(error) => {
-                let detail = format!("{error}.");
-                let help = "The state was written by another version, or edited by hand.";
-                diagnostics.push(Diagnostic::error(codes::MIXED, detail).help(help));
-                Prior::default()
-            }
-        };
-        prior.pending = pending;
-        let options = self.options_of(&request.asked, &desired, &prior, &mut diagnostics);
-        let snapshot = match &request.snapshot {
-            Some(snapshot) => snapshot.clone(),
-            None => refresh::refresh(&systems, &read_set(&desired, &prior, &options), self.cx()).await,
-        };
-        Ok(Prepared { shards, versions, desired, prior, options, snapshot, systems, diagnostics })
-    }
-
-    /// What the manifests declare, under the names that are recorded.
-    pub(crate) fn resolved(
-        &self,
-        shards: &BTreeMap<String, Shard>,
-        diagnostics: &mut Diagnostics,
-    ) -> DesiredGraph {
-        self.cx().events.event(Event::Phase { name: "resolve" });
-        let mut recorded = Recorded::default();
-        for (address, record) in shards.values().flat_map(|shard| &shard.resources) {
-            recorded.insert(address.clone(), record.object.clone(), &record.attributes);
-        }
-        let (desired, found) = resolve(&self.load, &self.environment, &recorded);
-        diagnostics.extend(found);
-        desired
-    }
-
-    /// The shards of this mesh. Those of another one that shares the storage are none of its business, unless their
-    /// domain is declared here as well: then one of the two is wrong.
-    pub(crate) async fn shards(&self) -> Result<BTreeMap<String, Shard>, StateError> {
-        let found = self.store.load(&self.environment.name).await?;
-        let (ours, foreign): (Vec<_>, Vec<_>) =
-            found.shards.into_iter().partition(|(_, found)| found.shard.repository == self.repository);
-        let declared =
-            |domain: &str| self.load.manifests.iter().any(|loaded| is_of(&loaded.manifest, domain));
-        if let Some((_, found)) = foreign.into_iter().find(|(domain, _)| declared(domain)) {
-            let (owner, ours) = (found.shard.repository, self.repository.clone());
-            return Err(StateError::Foreign { place: found.place, owner, ours });
-        }
-        Ok(ours.into_iter().map(|(domain, found)| (domain, found.shard)).collect())
-    }
-
-    pub(crate) async fn connect(&self, needed: &BTreeSet<SystemName>) -> Systems {
-        let providers = self.options.providers;
-        Systems::connect(providers, &self.environment.systems, needed, &self.options.root, self.cx()).await
-    }
-
-    /// A file the state knows manifests of, and that is there but was not read, must not pass in silence.
-    fn recorded_but_unread(&self, shards: &BTreeMap<String, Shard>, diagnostics: &mut Diagnostics) {
-        let recorded: BTreeSet<&str> =
-            shards.values().flat_map(|s| s.resources.values().filter_map(|r| r.source.as_deref())).collect();
-        for skipped in self.load.skipped.iter().filter(|skipped| recorded.contains(skipped.path.as_str())) {
-            let detail = format!(
-                "{} declared resources when it was last applied; now it {}. What it declared is kept as it is.",
-                skipped.path,
-                skipped.reason.words()
-            );
-            let help =
-                "Mend the file, or remove it and say with a Removed document what becomes of its resources.";
-            diagnostics.push(Diagnostic::error(codes::RECORDED_UNREAD, detail).help(help));
-        }
-    }
-
-    /// Pending operations: those under a held lock are somebody's work, the others are judged in memory.
-    async fn judge_pending(
-        &self,
-        shards: &mut BTreeMap<String, Shard>,
-        systems: &Systems,
-        request: &PlanRequest,
-        diagnostics: &mut Diagnostics,
-    ) -> Result<Vec<Pending>, StateError> {
-        let mut pending = Vec::new();
-        let busy: Vec<String> =
-            shards.iter().filter(|(_, shard)| !shard.is_settled()).map(|(d, _)| d.clone()).collect();
-        for domain in &busy {
-            let Some(mut shard) = shards.remove(domain) else { continue };
-            let holder = self.store.holder(&self.environment.name, domain).await?;
-            let held_by = holder.map(|holder| holder.to_string());
-            let under_way = shard.under_way().cloned();
-            pending.extend(under_way.map(|address| Pending { address, holder: held_by.clone() }));
-            if held_by.is_none() {
-                diagnostics.push(interrupted(domain, &shard));
-                let live = request.snapshot.is_none().then_some(systems);
-                diagnostics.extend(self.judge(&mut shard, shards, live).await?);
-            }
-            shards.insert(domain.clone(), shard);
-        }
-        Ok(pending)
-    }
-
-    /// Judges what was cut off in one shard, in memory. Without systems only what the state alone can tell.
-    async fn judge(
-        &self,
-        shard: &mut Shard,
-        others: &BTreeMap<String, Shard>,
-        systems: Option<&Systems>,
-    ) -> Result<Vec<Diagnostic>, StateError> {
-        let place = shard.domain.clone();
-        let invalid = |source| StateError::Invalid { place: place.clone(), source };
-        shard.settle_moves(|domain| others.get(domain)).map_err(invalid)?;
-        let Some(systems) = systems else { return Ok(Vec::new()) };
-        let others = Others::new(others.values());
-        let settled = recover::recover(shard, systems, &self.types, self.cx(), &others, false).await;
-        Ok(settled.map_err(invalid)?.iter().filter_map(unsettled).collect())
-    }
-
     /// Flags become sets of addresses; a selector that matches nothing is an error.
     pub(crate) fn options_of(
         &self,
@@ -311,15 +162,6 @@ impl Session {
     }
 }
 
-/// Whether a document declares a domain, or a product of it.
-fn is_of(manifest: &Manifest, domain: &str) -> bool {
-    match manifest {
-        Manifest::DataProduct(product) => product.metadata.domain.value == domain,
-        Manifest::Domain(declared) => declared.metadata.name.value == domain,
-        _ => false,
-    }
-}
-
 /// The records of what a plan relies on, also under the address one is moved from.
 fn records_of(plan: &Plan, shards: &BTreeMap<String, Shard>) -> BTreeMap<Address, Record> {
     let moved = plan.work().filter_map(|change| change.moved_from.as_ref());
@@ -331,45 +173,13 @@ fn records_of(plan: &Plan, shards: &BTreeMap<String, Shard>) -> BTreeMap<Address
 }
 
 /// Nothing is planned for the owners these errors are about.
-fn hold_back<'a>(desired: &mut DesiredGraph, found: impl Iterator<Item = &'a Diagnostic>) {
+pub(super) fn hold_back<'a>(desired: &mut DesiredGraph, found: impl Iterator<Item = &'a Diagnostic>) {
     for error in found.filter(|diagnostic| diagnostic.is_error()) {
         if let Some(owner) = &error.scope {
             let why = format!("{} [{}]", error.code.summary, error.code.id);
             desired.held_back.entry(owner.clone()).or_insert(why);
         }
     }
-}
-
-fn interrupted(domain: &str, shard: &Shard) -> Diagnostic {
-    let names: BTreeSet<String> = shard.under_way().map(Address::to_string).collect();
-    let detail = format!(
-        "An earlier apply in domain {domain} was interrupted before it stored the outcome of {} operation(s): {}.",
-        shard.under_way().count(),
-        names.into_iter().collect::<Vec<_>>().join(", ")
-    );
-    Diagnostic::warning(plan::codes::INTERRUPTED, detail)
-        .help("The next apply finds out what became of them before it does anything else.")
-}
-
-/// What a person has to decide about an interrupted operation.
-pub(crate) fn unsettled(settled: &Settled) -> Option<Diagnostic> {
-    let Settled { address, step, verdict, .. } = settled;
-    let (detail, help) = match verdict {
-        Ok(Recovery::Conflict { differs, .. }) => (
-            format!(
-                "An interrupted apply may have created {address}, but what is there differs from what was planned in \
-                 {}. It may be somebody else's.",
-                differs.join(", ")
-            ),
-            "Look at the live object. To take it over, make it equal to the manifest; to start over, remove it.",
-        ),
-        Err(why) => (
-            format!("What became of `{step}` of {address} is not known: {why}."),
-            "Make the system reachable and run this again.",
-        ),
-        Ok(_) => return None,
-    };
-    Some(Diagnostic::error(codes::UNSETTLED, detail).help(help).scoped(address.owner()))
 }
 
 fn selected(

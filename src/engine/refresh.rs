@@ -3,10 +3,11 @@
 use super::systems::Systems;
 use datamesh_core::plan::{Reading, Snapshot, SnapshotEntry, SystemFacts};
 use datamesh_provider::{
-    Context, Event, Facts, Provider, ProviderError, ReadRequest, ReadResult, Sink, SystemName,
+    Context, Event, Facts, ObjectId, Provider, ProviderError, ReadRequest, ReadResult, Sink, SystemName,
+    TypeName,
 };
 use futures::future::join_all;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,43 @@ pub(crate) async fn refresh(
     for (facts, objects) in parts {
         snapshot.systems.extend(facts);
         snapshot.objects.extend(objects);
+    }
+    snapshot.sort();
+    snapshot
+}
+
+/// System, type and id.
+pub(crate) type ObjectKey = (SystemName, TypeName, ObjectId);
+
+/// The same where some of it was read before: only what was not, and what is stale, is read.
+pub(crate) async fn refresh_again(
+    systems: &Systems,
+    want: &BTreeMap<SystemName, Vec<ReadRequest>>,
+    before: Snapshot,
+    stale: &BTreeSet<ObjectKey>,
+    cx: &Context,
+) -> Snapshot {
+    let key = |entry: &SnapshotEntry| (entry.system.clone(), entry.ty.clone(), entry.id.clone());
+    let mut known: BTreeMap<ObjectKey, SnapshotEntry> =
+        before.objects.into_iter().map(|entry| (key(&entry), entry)).collect();
+    let mut again: BTreeMap<SystemName, Vec<ReadRequest>> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for (system, requests) in want {
+        for request in requests {
+            let key = (system.clone(), request.ty.clone(), request.id.clone());
+            match known.remove(&key).filter(|_| !stale.contains(&key)) {
+                Some(entry) => kept.push(entry),
+                None => again.entry(system.clone()).or_default().push(request.clone()),
+            }
+        }
+    }
+    let mut snapshot = refresh(systems, &again, cx).await;
+    snapshot.objects.extend(kept);
+    for facts in before.systems {
+        if want.contains_key(&facts.system) && !snapshot.systems.iter().any(|one| one.system == facts.system)
+        {
+            snapshot.systems.push(facts);
+        }
     }
     snapshot.sort();
     snapshot

@@ -40,6 +40,11 @@ impl Systems {
         Self { clients: join_all(connect).await.into_iter().collect() }
     }
 
+    /// Whether all of these were connected, or tried to be.
+    pub(crate) fn cover(&self, needed: &BTreeSet<SystemName>) -> bool {
+        needed.iter().all(|system| self.clients.contains_key(system))
+    }
+
     pub(crate) fn get(&self, system: &SystemName) -> Result<&Arc<dyn Provider>, ProviderError> {
         match self.clients.get(system) {
             Some(Ok(client)) => Ok(client),

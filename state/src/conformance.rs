@@ -44,6 +44,7 @@ pub async fn all(store: Store, folder: &str) {
 /// Each condition, one after another.
 pub async fn conditions(store: &Store, key: &str) {
     assert_eq!(text(store, key).await, None);
+    assert_eq!(store.tag(key).await.expect("asked"), None);
     let none = Condition::IfMatch(Tag("1".into()));
     assert!(matches!(put(store, key, b"x", &none).await, Err(PutError::Conflict)), "made by a change");
     assert_eq!(text(store, key).await, None);
@@ -57,6 +58,7 @@ pub async fn conditions(store: &Store, key: &str) {
     assert!(matches!(late, Err(PutError::Conflict)), "changed an older version: {late:?}");
     let blob = store.get(key).await.expect("read").expect("there");
     assert_eq!((blob.bytes.as_slice(), &blob.tag), (b"c".as_slice(), &second));
+    assert_eq!(store.tag(key).await.expect("asked"), Some(second.clone()));
     assert!(blob.place.contains(key.rsplit('/').next().unwrap_or(key)), "{}", blob.place);
 }
 

@@ -117,17 +117,41 @@ impl StateStore {
     }
 
     /// The domains whose shards are not any more what a snapshot holds: a plan looks again after it has read the
-    /// systems, and re-reads what moved meanwhile.
+    /// systems, and re-reads what moved meanwhile. One round trip, however many there are.
     pub async fn changed(&self, environment: &str, since: &Snapshot) -> Result<Vec<String>, StateError> {
-        let now = self.load(environment).await?;
-        let differs = |domain: &&String| {
-            let tags = [since, &now].map(|snapshot| snapshot.shards.get(*domain).map(|found| &found.tag));
-            tags[0] != tags[1]
-        };
-        let mut domains: Vec<&String> = since.shards.keys().chain(now.shards.keys()).collect();
-        domains.sort_unstable();
-        domains.dedup();
-        Ok(domains.into_iter().filter(differs).cloned().collect())
+        let seen: Vec<(String, Tag)> =
+            since.shards.iter().map(|(domain, found)| (domain.clone(), found.tag.clone())).collect();
+        let seen = seen.into_iter().map(|(domain, tag)| async move {
+            let now = self.blobs.tag(&shard_key(environment, &domain)?).await?;
+            Ok::<_, StateError>((now.as_ref() != Some(&tag)).then_some(domain))
+        });
+        let seen = stream::iter(seen).buffered(READS).try_collect::<Vec<Option<String>>>();
+        let (seen, now) = futures::try_join!(seen, self.domains(environment))?;
+        let new = now.into_iter().filter(|domain| !since.shards.contains_key(domain));
+        let mut changed: Vec<String> = seen.into_iter().flatten().chain(new).collect();
+        changed.sort_unstable();
+        Ok(changed)
+    }
+
+    /// Reads these shards again into a snapshot.
+    pub async fn reload(
+        &self,
+        environment: &str,
+        snapshot: &mut Snapshot,
+        domains: &[String],
+    ) -> Result<(), StateError> {
+        let read = domains.iter().cloned().map(|domain| async move {
+            let found = self.peek(environment, &domain).await?;
+            Ok::<_, StateError>((domain, found))
+        });
+        let found: Vec<_> = stream::iter(read).buffered(READS).try_collect().await?;
+        for (domain, found) in found {
+            match found {
+                Some(found) => drop(snapshot.shards.insert(domain, found)),
+                None => drop(snapshot.shards.remove(&domain)),
+            }
+        }
+        Ok(())
     }
 
     /// Who holds the lock of a domain now.

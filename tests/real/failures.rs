@@ -2,12 +2,9 @@
 
 use crate::mesh_folder::{Mesh, Ran, Systems, unique};
 use crate::support::servers::{servers, usable};
+use crate::under_way::UnderWay;
 use crate::witness::Witness;
 use datamesh::sandbox::{self, DownOptions, Silent, UpOptions};
-use serde_json::json;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, ChildStderr, Stdio};
-use tempfile::NamedTempFile;
 
 /// Enough that an apply takes a while.
 const PRODUCTS: usize = 40;
@@ -21,73 +18,6 @@ fn products(mesh: &Mesh) {
     }
 }
 
-/// An apply under way: its progress is read line by line.
-struct Apply {
-    child: Child,
-    progress: BufReader<ChildStderr>,
-    /// The plan may be longer than a pipe holds.
-    out: NamedTempFile,
-    err: String,
-}
-
-impl Apply {
-    fn start(mesh: &Mesh) -> Self {
-        let out = NamedTempFile::new().expect("a file");
-        let mut command = mesh.command(&["apply", "--auto-approve"]);
-        command.stdin(Stdio::null()).stdout(out.reopen().expect("a file")).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
-        let progress = BufReader::new(child.stderr.take().expect("piped"));
-        Self { child, progress, out, err: String::new() }
-    }
-
-    /// Reads on until so many operations are done; false where the apply ended before.
-    fn until_done(&mut self, mut operations: usize) -> bool {
-        while operations > 0 {
-            let before = self.err.len();
-            if self.progress.read_line(&mut self.err).expect("text") == 0 {
-                return false;
-            }
-            operations -= usize::from(self.err[before..].contains(" done in "));
-        }
-        true
-    }
-
-    fn end(mut self) -> Ran {
-        self.progress.read_to_string(&mut self.err).expect("text");
-        let code = self.child.wait().expect("ends").code();
-        Ran { code, out: std::fs::read_to_string(self.out.path()).expect("text"), err: self.err }
-    }
-}
-
-#[test]
-fn an_apply_that_was_killed_is_finished_by_the_next_one() {
-    let Some(servers) = servers() else { return };
-    let Some(witness) = Witness::of(servers) else { return };
-    let prefix = unique("killed");
-    let mesh = Mesh::with(&Systems::shared(servers, &prefix));
-    products(&mesh);
-    let mut killed = 0;
-    for operations in [1, 30, 50, 20] {
-        let mut apply = Apply::start(&mesh);
-        if apply.until_done(operations) {
-            apply.child.kill().expect("killable");
-            killed += 1;
-        }
-        apply.end();
-    }
-    assert!(killed > 1, "the applies were too short to be killed");
-    mesh.apply_settles();
-    assert_eq!(witness.topics(&prefix).len(), PRODUCTS);
-    assert_eq!(witness.tables(&mesh.sql_catalog(), "sales").map(|tables| tables.len()), Some(PRODUCTS));
-    for n in [0, PRODUCTS - 1] {
-        let versions = witness.registry("GET", &format!("/subjects/{prefix}sales.p{n:02}.v1-value/versions"));
-        assert_eq!(versions, (200, json!([1])), "nothing was registered twice");
-    }
-    mesh.destroy();
-    assert_eq!(witness.topics(&prefix), [""; 0]);
-    assert_eq!(witness.tables(&mesh.sql_catalog(), "sales"), None);
-}
-
 /// On S3 the lock of a dead run outlives it. Whoever comes is told whose it is; taken away, it is free once that run's
 /// last call would have ended; and what the run left is settled.
 #[test]
@@ -99,7 +29,7 @@ fn the_lock_of_a_run_that_was_killed_is_taken_away_on_s3() {
     let mesh = Mesh::with_state_on_s3(servers, &Systems::shared(servers, &prefix), &state);
     mesh.run(&["doctor"]).exits(0).says(&["its storage keeps conditional writes"]);
     products(&mesh);
-    let mut apply = Apply::start(&mesh);
+    let mut apply = UnderWay::apply(&mesh);
     assert!(apply.until_done(20), "the apply was too short to be killed");
     apply.child.kill().expect("killable");
     apply.end();
@@ -142,7 +72,7 @@ async fn cut_off(mesh: &Mesh, sandbox: &UpOptions) -> Ran {
         let pid = status.server("kafka").and_then(|kafka| kafka.pid).expect("it runs");
         let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
         topics(mesh, size);
-        let mut apply = Apply::start(mesh);
+        let mut apply = UnderWay::apply(mesh);
         assert!(apply.until_done(1));
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killable");
         let ran = apply.end();

@@ -81,7 +81,7 @@ impl Systems {
         Self { kafka, registry, prefix: prefix.to_owned() }
     }
 
-    fn environment(&self) -> Value {
+    pub(crate) fn environment(&self) -> Value {
         let Self { kafka, registry, prefix } = self;
         json!({
             "state": {"backend": "local", "path": ".datamesh/state"},

@@ -89,8 +89,12 @@ impl World {
     }
 
     fn plan(&self) -> (Plan, Diagnostics) {
+        self.judged(plan)
+    }
+
+    fn judged<T>(&self, judge: impl Fn(&PlanInput<'_>) -> T) -> T {
         let types = Types::new([&THING as &'static dyn datamesh_provider::ResourceType]);
-        plan(&PlanInput {
+        judge(&PlanInput {
             types: &types,
             desired: &self.desired,
             prior: &self.prior,
@@ -191,6 +195,26 @@ fn drift_is_told_apart_from_a_changed_manifest() {
     world.is_live("a", json!({"size": 2}));
     let (plan, _) = world.plan();
     assert_eq!((plan.changes[0].reason.as_str(), plan.drift.len()), ("the manifest changed", 0));
+}
+
+/// Between an effect and its record the live object is not what was last applied, and nobody else changed it.
+#[test]
+fn what_an_apply_is_at_work_on_has_not_drifted() {
+    let mut world = World::new();
+    world.declares(A, "a", json!({"size": 3}));
+    world.records(A, "a", json!({"size": 2}));
+    world.is_live("a", json!({"size": 3}));
+    let verdict = |world: &World| {
+        let (report, found) = world.judged(drift_report);
+        assert!(found.is_empty(), "{found:?}");
+        report.entries.into_iter().map(|entry| (entry.verdict, entry.why)).collect::<Vec<_>>()
+    };
+    assert_eq!(verdict(&world), [(Verdict::Drifted, None)]);
+    world.prior.pending = vec![Pending { address: address(A), holder: Some("ada".into()) }];
+    assert_eq!(verdict(&world), [(Verdict::Pending, Some("being changed by ada".into()))]);
+    // What nobody is at work on any more was judged by what is live.
+    world.prior.pending[0].holder = None;
+    assert_eq!(verdict(&world), [(Verdict::Drifted, None)]);
 }
 
 #[test]

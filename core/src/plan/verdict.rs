@@ -55,8 +55,21 @@ pub fn drift_report(input: &PlanInput<'_>) -> (DriftReport, Diagnostics) {
     let addresses: BTreeSet<&Address> =
         priors.keys().copied().chain(input.desired.resources.keys()).collect();
     let mut report = DriftReport::default();
+    let under_way =
+        input.prior.pending.iter().filter_map(|pending| Some((&pending.address, pending.holder.as_ref()?)));
+    let under_way: BTreeMap<&Address, &String> = under_way.collect();
     for address in addresses {
         if !input.options.scope.contains(address) {
+            continue;
+        }
+        // Somebody's apply is at it: what it shows now is neither what it was nor what it is to be.
+        if let Some(holder) = under_way.get(address) {
+            report.entries.push(DriftEntry {
+                address: address.clone(),
+                verdict: Verdict::Pending,
+                drift: None,
+                why: Some(format!("being changed by {holder}")),
+            });
             continue;
         }
         match index.sides(address, priors.get(address).copied()) {

@@ -32,6 +32,10 @@ impl BlobStore for CodedBlobs {
         self.opened(key, self.inner.get(key).await?)
     }
 
+    async fn tag(&self, key: &str) -> Result<Option<Tag>, StateError> {
+        self.inner.tag(key).await
+    }
+
     /// Sent again, it is encrypted again: who wrote it is told by what is in it, never by its bytes.
     async fn put(&self, key: &str, bytes: &[u8], when: &Condition) -> Result<Tag, PutError> {
         let sealed = self.codec.seal(key, bytes)?;

@@ -194,6 +194,10 @@ impl BlobStore for LocalStore {
         Err(StateError::Corrupt { place: folder.display().to_string(), why: why.into() })
     }
 
+    async fn tag(&self, key: &str) -> Result<Option<Tag>, StateError> {
+        Ok(serials(&self.folder(key)?)?.last().map(|serial| Tag(serial.to_string())))
+    }
+
     async fn put(&self, key: &str, bytes: &[u8], when: &Condition) -> Result<Tag, PutError> {
         let folder = self.folder(key)?;
         private_folder(&folder)?;

@@ -58,6 +58,11 @@ pub enum PutError {
 pub trait BlobStore: fmt::Debug + Send + Sync {
     async fn get(&self, key: &str) -> Result<Option<Blob>, StateError>;
 
+    /// The version that is there now, as cheaply as the store can tell; `None`: nothing is there.
+    async fn tag(&self, key: &str) -> Result<Option<Tag>, StateError> {
+        Ok(self.get(key).await?.map(|blob| blob.tag))
+    }
+
     /// A compare-and-swap: done durably, with its new version, or not at all.
     async fn put(&self, key: &str, bytes: &[u8], when: &Condition) -> Result<Tag, PutError>;
 

@@ -85,17 +85,7 @@ pub(crate) fn start(
     let exec: Handle = park.exec.clone();
     exec.spawn(process, async move {
         park.say(&format!("starts: {:?} of `{}`", run.errand, run.revision.name));
-        let options = SessionOptions {
-            root: run.revision.root.clone(),
-            environment: None,
-            providers: Providers::of(ALL).keeping_state(state_in),
-            context,
-            parallelism: Some(3),
-            who: name,
-            host: "park".to_owned(),
-            origin: RunOrigin::default(),
-        };
-        let session = Session::over(options, Arc::clone(&run.revision.load)).expect("a session");
+        let session = session_of(&park, run.revision, context);
         let planned = match go(&park, &session, &run, &shelf).await {
             Ok(planned) => planned,
             Err(error) => {
@@ -109,8 +99,29 @@ pub(crate) fn start(
     end
 }
 
+/// What the process that runs now does everything with.
+pub(crate) fn session_of(park: &Park, revision: &Revision, context: Context) -> Session {
+    let providers = Providers::of(ALL).keeping_state(state_in);
+    let options = SessionOptions {
+        root: revision.root.clone(),
+        environment: None,
+        providers,
+        context,
+        parallelism: Some(3),
+        who: park.name_of(park.exec.current()),
+        host: "park".to_owned(),
+        origin: RunOrigin::default(),
+    };
+    Session::over(options, Arc::clone(&revision.load)).expect("a session")
+}
+
 /// What a process has of its own, and by what it can be reached.
-fn context_of(park: &Park, process: ProcessId, entropy: u64, doom: Option<(u64, Doom)>) -> Context {
+pub(crate) fn context_of(
+    park: &Park,
+    process: ProcessId,
+    entropy: u64,
+    doom: Option<(u64, Doom)>,
+) -> Context {
     let clock = Arc::new(ProcessClock::new(park.exec.clone()));
     let entropy = Arc::new(ProcessEntropy::new(entropy));
     let cancel = Cancel::default();

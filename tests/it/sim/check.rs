@@ -143,7 +143,8 @@ fn shard_written(park: &Park, from: ProcessId, key: &str, existed: bool, after: 
     watch.shards.insert(shard.domain.clone(), shard);
     one_owner(&watch)?;
     for (address, target) in new {
-        if watch.is_gone(&target) && !watch.plans(from, &target, Action::Create) {
+        let comes = [Action::Create, Action::Adopt].iter().any(|made| watch.plans(from, &target, *made));
+        if watch.is_gone(&target) && !comes {
             return Err(format!("{address} comes to depend on {target}, which is deleted or being deleted"));
         }
     }

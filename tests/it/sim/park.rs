@@ -81,6 +81,8 @@ pub(crate) struct Tally {
     pub(crate) taken_over: u64,
     /// Locks taken away by force.
     pub(crate) broken: u64,
+    /// Looks at what drifted.
+    pub(crate) looks: u64,
 }
 
 impl Tally {
@@ -98,6 +100,7 @@ impl Tally {
         self.closed += other.closed;
         self.taken_over += other.taken_over;
         self.broken += other.broken;
+        self.looks += other.looks;
     }
 }
 

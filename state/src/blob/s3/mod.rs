@@ -114,6 +114,28 @@ impl S3Store {
         }
     }
 
+    async fn tag_once(&self, key: &str) -> Result<Option<Tag>, Answer> {
+        let object = self.object(key).map_err(|error| Answer::Refused(error.to_string()))?;
+        let request = self.client().await.head_object().bucket(&self.settings.bucket).key(object);
+        match request.send().await.map_err(|error| answer(&error)) {
+            Ok(output) => Ok(output.e_tag().map(|tag| Tag(tag.to_owned()))),
+            Err(Answer::Missing) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// After a read that was not answered well: `None`, it may be tried again; else what came of it.
+    async fn once_more(&self, key: &str, bad: Answer, failures: &mut u32) -> Option<Result<(), StateError>> {
+        match bad {
+            Answer::Silent(_) | Answer::Busy(_) if *failures + 1 < READS => {
+                self.rest(*failures).await;
+                *failures += 1;
+                None
+            }
+            other => Some(self.unread(key, other)),
+        }
+    }
+
     async fn list_once(&self, prefix: &str) -> Result<Vec<String>, Answer> {
         let client = self.client().await;
         let request = client.list_objects_v2().bucket(&self.settings.bucket).prefix(prefix).delimiter("/");
@@ -155,13 +177,26 @@ impl BlobStore for S3Store {
     async fn get(&self, key: &str) -> Result<Option<Blob>, StateError> {
         let mut failures = 0;
         loop {
-            match self.get_once(key).await {
-                Ok(blob) => return Ok(blob),
-                Err(Answer::Silent(_) | Answer::Busy(_)) if failures + 1 < READS => {}
-                Err(other) => return self.unread(key, other).map(|()| None),
+            let verdict = match self.get_once(key).await {
+                Ok(found) => return Ok(found),
+                Err(bad) => self.once_more(key, bad, &mut failures).await,
+            };
+            if let Some(verdict) = verdict {
+                return verdict.map(|()| None);
             }
-            self.rest(failures).await;
-            failures += 1;
+        }
+    }
+
+    async fn tag(&self, key: &str) -> Result<Option<Tag>, StateError> {
+        let mut failures = 0;
+        loop {
+            let verdict = match self.tag_once(key).await {
+                Ok(found) => return Ok(found),
+                Err(bad) => self.once_more(key, bad, &mut failures).await,
+            };
+            if let Some(verdict) = verdict {
+                return verdict.map(|()| None);
+            }
         }
     }
 

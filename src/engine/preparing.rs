@@ -1,0 +1,282 @@
+//! What a plan is made from: the state, the manifests resolved over it, and the systems, read without a lock.
+
+use super::planning::{PlanRequest, hold_back};
+use super::recover::{self, Settled};
+use super::refresh::ObjectKey;
+use super::session::Session;
+use super::systems::Systems;
+use super::{codes, prior, refresh};
+use datamesh_core::graph::DesiredGraph;
+use datamesh_core::graph::recorded::Recorded;
+use datamesh_core::graph::resolve::resolve;
+use datamesh_core::manifest::Manifest;
+use datamesh_core::plan::{self, Pending, PlanOptions, Prior, ShardVersion, Snapshot, read_set};
+use datamesh_provider::{Address, Diagnostic, Diagnostics, Event, SystemName};
+use datamesh_state::{Found, Others, Recovery, Shard, Snapshot as StateSnapshot, StateError};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything a plan or a drift report is made from.
+pub(super) struct Prepared {
+    pub(super) shards: BTreeMap<String, Shard>,
+    /// Before anything was judged in memory.
+    pub(super) versions: BTreeMap<String, ShardVersion>,
+    pub(super) desired: DesiredGraph,
+    pub(super) prior: Prior,
+    pub(super) options: PlanOptions,
+    pub(super) snapshot: Snapshot,
+    pub(super) systems: Systems,
+    pub(super) diagnostics: Diagnostics,
+}
+
+impl Session {
+    /// Reads the state, then the systems; what was written into the state meanwhile is read again, and what is live
+    /// of it.
+    pub(super) async fn prepare(&self, request: &PlanRequest) -> Result<Prepared, StateError> {
+        let environment = &self.environment.name;
+        let mut state = self.store.load(environment).await?;
+        let mut before = None;
+        let mut round = 1;
+        loop {
+            let shards = self.ours(state.clone())?;
+            let mut prepared = self.prepare_over(shards, before, request).await?;
+            // A recorded snapshot is what it is.
+            if request.snapshot.is_some() {
+                return Ok(prepared);
+            }
+            let mut changed = self.store.changed(environment, &state).await?;
+            let ours = |found: &Found| found.shard.repository == self.repository;
+            changed.retain(|domain| state.shards.get(domain).is_none_or(ours));
+            if changed.is_empty() {
+                return Ok(prepared);
+            }
+            if round == ROUNDS {
+                prepared.diagnostics.push(restless(&changed));
+                return Ok(prepared);
+            }
+            round += 1;
+            self.store.reload(environment, &mut state, &changed).await?;
+            let Prepared { snapshot, systems, .. } = prepared;
+            before = Some(Before { snapshot, systems, changed });
+        }
+    }
+
+    async fn prepare_over(
+        &self,
+        mut shards: BTreeMap<String, Shard>,
+        before: Option<Before>,
+        request: &PlanRequest,
+    ) -> Result<Prepared, StateError> {
+        let mut diagnostics = Diagnostics::default();
+        let versions = prior::versions(shards.values());
+        let mut desired = self.resolved(&shards, &mut diagnostics);
+        self.recorded_but_unread(&shards, &mut diagnostics);
+
+        self.cx().events.event(Event::Phase { name: "refresh" });
+        let mut needed: BTreeSet<SystemName> =
+            desired.resources.values().map(|resource| resource.object.system.clone()).collect();
+        needed.extend(shards.values().flat_map(|shard| shard.resources.values().map(|r| r.system.clone())));
+        needed.extend(shards.values().flat_map(|shard| shard.pending.values().map(|i| i.system.clone())));
+        let (systems, seen) = match (&request.snapshot, before) {
+            (Some(_), _) => (Systems::default(), None),
+            (None, Some(Before { snapshot, systems, changed })) if systems.cover(&needed) => {
+                (systems, Some((snapshot, changed)))
+            }
+            (None, _) => (self.connect(&needed).await, None),
+        };
+        let before = diagnostics.len();
+        let pending = self.judge_pending(&mut shards, &systems, request, &mut diagnostics).await?;
+        hold_back(&mut desired, diagnostics.iter().skip(before));
+        let mut prior = match prior::prior(shards.values(), &self.types) {
+            Ok(prior) => prior,
+            Err(error) => {
+                let detail = format!("{error}.");
+                let help = "The state was written by another version, or edited by hand.";
+                diagnostics.push(Diagnostic::error(codes::MIXED, detail).help(help));
+                Prior::default()
+            }
+        };
+        prior.pending = pending;
+        let options = self.options_of(&request.asked, &desired, &prior, &mut diagnostics);
+        let want = || read_set(&desired, &prior, &options);
+        let snapshot = match (&request.snapshot, seen) {
+            (Some(snapshot), _) => snapshot.clone(),
+            (None, None) => refresh::refresh(&systems, &want(), self.cx()).await,
+            (None, Some((snapshot, changed))) => {
+                let stale = objects_of(&changed, &desired, &prior);
+                refresh::refresh_again(&systems, &want(), snapshot, &stale, self.cx()).await
+            }
+        };
+        Ok(Prepared { shards, versions, desired, prior, options, snapshot, systems, diagnostics })
+    }
+
+    /// What the manifests declare, under the names that are recorded.
+    pub(crate) fn resolved(
+        &self,
+        shards: &BTreeMap<String, Shard>,
+        diagnostics: &mut Diagnostics,
+    ) -> DesiredGraph {
+        self.cx().events.event(Event::Phase { name: "resolve" });
+        let mut recorded = Recorded::default();
+        for (address, record) in shards.values().flat_map(|shard| &shard.resources) {
+            recorded.insert(address.clone(), record.object.clone(), &record.attributes);
+        }
+        let (desired, found) = resolve(&self.load, &self.environment, &recorded);
+        diagnostics.extend(found);
+        desired
+    }
+
+    /// The shards of this mesh. Those of another one that shares the storage are none of its business, unless their
+    /// domain is declared here as well: then one of the two is wrong.
+    pub(crate) async fn shards(&self) -> Result<BTreeMap<String, Shard>, StateError> {
+        self.ours(self.store.load(&self.environment.name).await?)
+    }
+
+    fn ours(&self, found: StateSnapshot) -> Result<BTreeMap<String, Shard>, StateError> {
+        let (ours, foreign): (Vec<_>, Vec<_>) =
+            found.shards.into_iter().partition(|(_, found)| found.shard.repository == self.repository);
+        let declared =
+            |domain: &str| self.load.manifests.iter().any(|loaded| is_of(&loaded.manifest, domain));
+        if let Some((_, found)) = foreign.into_iter().find(|(domain, _)| declared(domain)) {
+            let (owner, ours) = (found.shard.repository, self.repository.clone());
+            return Err(StateError::Foreign { place: found.place, owner, ours });
+        }
+        Ok(ours.into_iter().map(|(domain, found)| (domain, found.shard)).collect())
+    }
+
+    pub(crate) async fn connect(&self, needed: &BTreeSet<SystemName>) -> Systems {
+        let providers = self.options.providers;
+        Systems::connect(providers, &self.environment.systems, needed, &self.options.root, self.cx()).await
+    }
+
+    /// A file the state knows manifests of, and that is there but was not read, must not pass in silence.
+    fn recorded_but_unread(&self, shards: &BTreeMap<String, Shard>, diagnostics: &mut Diagnostics) {
+        let recorded: BTreeSet<&str> =
+            shards.values().flat_map(|s| s.resources.values().filter_map(|r| r.source.as_deref())).collect();
+        for skipped in self.load.skipped.iter().filter(|skipped| recorded.contains(skipped.path.as_str())) {
+            let detail = format!(
+                "{} declared resources when it was last applied; now it {}. What it declared is kept as it is.",
+                skipped.path,
+                skipped.reason.words()
+            );
+            let help =
+                "Mend the file, or remove it and say with a Removed document what becomes of its resources.";
+            diagnostics.push(Diagnostic::error(codes::RECORDED_UNREAD, detail).help(help));
+        }
+    }
+
+    /// Pending operations: those under a held lock are somebody's work, the others are judged in memory.
+    async fn judge_pending(
+        &self,
+        shards: &mut BTreeMap<String, Shard>,
+        systems: &Systems,
+        request: &PlanRequest,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Vec<Pending>, StateError> {
+        let mut pending = Vec::new();
+        let busy: Vec<String> =
+            shards.iter().filter(|(_, shard)| !shard.is_settled()).map(|(d, _)| d.clone()).collect();
+        for domain in &busy {
+            let Some(mut shard) = shards.remove(domain) else { continue };
+            let holder = self.store.holder(&self.environment.name, domain).await?;
+            let held_by = holder.map(|holder| holder.to_string());
+            let under_way = shard.under_way().cloned();
+            pending.extend(under_way.map(|address| Pending { address, holder: held_by.clone() }));
+            if held_by.is_none() {
+                diagnostics.push(interrupted(domain, &shard));
+                let live = request.snapshot.is_none().then_some(systems);
+                diagnostics.extend(self.judge(&mut shard, shards, live).await?);
+            }
+            shards.insert(domain.clone(), shard);
+        }
+        Ok(pending)
+    }
+
+    /// Judges what was cut off in one shard, in memory. Without systems only what the state alone can tell.
+    async fn judge(
+        &self,
+        shard: &mut Shard,
+        others: &BTreeMap<String, Shard>,
+        systems: Option<&Systems>,
+    ) -> Result<Vec<Diagnostic>, StateError> {
+        let place = shard.domain.clone();
+        let invalid = |source| StateError::Invalid { place: place.clone(), source };
+        shard.settle_moves(|domain| others.get(domain)).map_err(invalid)?;
+        let Some(systems) = systems else { return Ok(Vec::new()) };
+        let others = Others::new(others.values());
+        let settled = recover::recover(shard, systems, &self.types, self.cx(), &others, false).await;
+        Ok(settled.map_err(invalid)?.iter().filter_map(unsettled).collect())
+    }
+}
+
+/// How often a plan reads what was written while it read.
+const ROUNDS: usize = 3;
+
+/// What an earlier round read, and the domains that were written since.
+struct Before {
+    snapshot: Snapshot,
+    systems: Systems,
+    changed: Vec<String>,
+}
+
+fn restless(domains: &[String]) -> Diagnostic {
+    let detail = format!(
+        "The state of {} is written faster than it can be read beside the systems: what is said of it may be out of \
+         date.",
+        domains.join(", ")
+    );
+    Diagnostic::warning(codes::RESTLESS, detail)
+        .help("Run this again when that apply has ended; `datamesh lock list` says whose it is.")
+}
+
+/// The objects of some domains.
+fn objects_of(domains: &[String], desired: &DesiredGraph, prior: &Prior) -> BTreeSet<ObjectKey> {
+    let concerned = |address: &Address| domains.iter().any(|domain| domain == address.domain());
+    let declared = desired.resources.iter().filter(|(address, _)| concerned(address));
+    let recorded = prior.resources.iter().filter(|(address, _)| concerned(address));
+    let declared = declared.map(|(address, resource)| {
+        (resource.object.system.clone(), address.ty().clone(), resource.object.id.clone())
+    });
+    let recorded = recorded.map(|(_, record)| (record.system.clone(), record.ty.clone(), record.id.clone()));
+    declared.chain(recorded).collect()
+}
+
+/// Whether a document declares a domain, or a product of it.
+fn is_of(manifest: &Manifest, domain: &str) -> bool {
+    match manifest {
+        Manifest::DataProduct(product) => product.metadata.domain.value == domain,
+        Manifest::Domain(declared) => declared.metadata.name.value == domain,
+        _ => false,
+    }
+}
+
+fn interrupted(domain: &str, shard: &Shard) -> Diagnostic {
+    let names: BTreeSet<String> = shard.under_way().map(Address::to_string).collect();
+    let detail = format!(
+        "An earlier apply in domain {domain} was interrupted before it stored the outcome of {} operation(s): {}.",
+        shard.under_way().count(),
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    );
+    Diagnostic::warning(plan::codes::INTERRUPTED, detail)
+        .help("The next apply finds out what became of them before it does anything else.")
+}
+
+/// What a person has to decide about an interrupted operation.
+pub(crate) fn unsettled(settled: &Settled) -> Option<Diagnostic> {
+    let Settled { address, step, verdict, .. } = settled;
+    let (detail, help) = match verdict {
+        Ok(Recovery::Conflict { differs, .. }) => (
+            format!(
+                "An interrupted apply may have created {address}, but what is there differs from what was planned in \
+                 {}. It may be somebody else's.",
+                differs.join(", ")
+            ),
+            "Look at the live object. To take it over, make it equal to the manifest; to start over, remove it.",
+        ),
+        Err(why) => (
+            format!("What became of `{step}` of {address} is not known: {why}."),
+            "Make the system reachable and run this again.",
+        ),
+        Ok(_) => return None,
+    };
+    Some(Diagnostic::error(codes::UNSETTLED, detail).help(help).scoped(address.owner()))
+}
