@@ -7,6 +7,7 @@ mod across;
 mod audit;
 mod canaries;
 mod cli;
+mod cost;
 mod encryption;
 mod flow;
 mod formats;

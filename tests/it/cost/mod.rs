@@ -1,0 +1,91 @@
+//! What keeping the state costs, in calls of its store. How long that takes is for `cargo bench --bench state`.
+
+pub(crate) mod mesh;
+pub(crate) mod slow;
+pub(crate) mod system;
+
+use datamesh::engine::{Asked, codes};
+use datamesh_core::plan::Verdict;
+use datamesh_provider::BoxFuture;
+use slow::{Counts, SlowBlobs};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const PRODUCTS: usize = 600;
+
+/// There is one such world, for one test at a time.
+async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    ALONE.lock().await
+}
+
+fn count(counts: &Counts, verb: &str, kind: &str) -> usize {
+    counts.iter().filter(|((v, k), _)| *v == verb && *k == kind).map(|(_, count)| count).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_writes_its_shard_once_a_group_and_twice_more() {
+    let _alone = alone().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SlowBlobs::default();
+    store.takes(Duration::from_millis(1));
+    system::operations_take(Duration::from_micros(10));
+    mesh::begin_with(&store);
+    for (retention, targets) in [("7d", [].as_slice()), ("8d", &["type:kafka_topic"])] {
+        mesh::write(folder.path(), PRODUCTS, PRODUCTS, retention).expect("written");
+        let session = mesh::open(folder.path());
+        store.counts();
+        let planned = mesh::plan(&session, targets).await;
+        let reading = store.counts();
+        // Listed, read, and looked at again: three round trips, the last one for both.
+        assert_eq!(count(&reading, "list", "shard"), 2, "{reading:?}");
+        assert!(count(&reading, "get", "shard") <= 1 && count(&reading, "tag", "shard") <= 1, "{reading:?}");
+        assert_eq!(reading.values().sum::<usize>(), if retention == "7d" { 2 } else { 4 }, "{reading:?}");
+        let groups = planned.plan.graph.groups.len();
+        assert!(planned.plan.graph.operations.len() >= PRODUCTS && groups >= 3, "{groups} groups");
+        let applied = session.apply(&planned, Duration::ZERO, None).await.expect("applied");
+        assert!(applied.report.is_complete(), "{:?}", applied.report.tally);
+        let writing = store.counts();
+        assert!(count(&writing, "put", "shard") <= groups + 2, "{groups} groups: {writing:?}");
+        assert!(count(&writing, "put", "history") <= 1, "{writing:?}");
+        assert_eq!(count(&writing, "put", "audit"), 2, "{writing:?}");
+    }
+}
+
+/// A run that reads the state, and then the systems, while another one changes both, is not told of drift.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_while_a_run_reads_is_read_again() {
+    let _alone = alone().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().to_owned();
+    mesh::begin_with(&SlowBlobs::default());
+    let apply = async |root: &Path, days: &str| {
+        mesh::write(root, 3, 3, days).expect("written");
+        let session = mesh::open(root);
+        let planned = mesh::plan(&session, &[]).await;
+        session.apply(&planned, Duration::ZERO, None).await.expect("applied")
+    };
+    apply(&root, "7d").await;
+    let session = mesh::open(&root);
+    let look = async || {
+        let (report, found) = session.drift(&Asked::default()).await.expect("read");
+        (report.count(Verdict::Drifted), found.iter().map(|one| one.code).collect::<Vec<_>>())
+    };
+    let other = root.clone();
+    system::meanwhile(async move { drop(apply(&other, "8d").await) });
+    assert_eq!(look().await, (0, Vec::new()));
+    // Whoever never rests is named.
+    fn again(root: PathBuf, days: u32) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            mesh::write(&root, 3, 3, &format!("{days}d")).expect("written");
+            let session = mesh::open(&root);
+            let planned = mesh::plan(&session, &[]).await;
+            session.apply(&planned, Duration::ZERO, None).await.expect("applied");
+            system::meanwhile(again(root, days + 1));
+        })
+    }
+    system::meanwhile(again(root.clone(), 9));
+    assert_eq!(look().await.1, [codes::RESTLESS]);
+    // Nothing of that is left for others.
+    system::meanwhile(async {});
+}

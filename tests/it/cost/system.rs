@@ -1,0 +1,120 @@
+//! A system that takes what it is given: each operation costs the same, so that what is added by others can be told.
+
+use async_trait::async_trait;
+use datamesh_conformance::on_fakes;
+use datamesh_provider::{
+    BoxFuture, ConnectRequest, Context, Facts, LiveObject, ObjectId, OpAction, OpDiagnostics, OpOutcome,
+    Operation, Outcome, Provider, ProviderDef, ProviderError, ReadRequest, ReadResult, ResourceType, Sink,
+    TypeName,
+};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// All that is there, in every system.
+static THERE: LazyLock<Mutex<BTreeMap<(TypeName, ObjectId), LiveObject>>> = LazyLock::new(Mutex::default);
+/// What one operation costs, in microseconds.
+static COST: AtomicU64 = AtomicU64::new(0);
+
+/// Operations take so long each from now on.
+pub(crate) fn operations_take(time: Duration) {
+    COST.store(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+/// What happens while a run begins to read a system, once.
+static MEANWHILE: Mutex<Option<BoxFuture<'static, ()>>> = Mutex::new(None);
+
+pub(crate) fn meanwhile(work: impl Future<Output = ()> + Send + 'static) {
+    *MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(work));
+}
+
+/// Nothing is there any more.
+pub(crate) fn begin_anew() {
+    there().clear();
+}
+
+fn there() -> MutexGuard<'static, BTreeMap<(TypeName, ObjectId), LiveObject>> {
+    THERE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const fn def(system: &'static str, types: &'static [&'static dyn ResourceType]) -> ProviderDef {
+    let fakes = on_fakes(system, types);
+    let (validate_config, config_schema) = (fakes.validate_config, fakes.config_schema);
+    ProviderDef { system, types, validate_config, config_schema, connect }
+}
+
+static KAFKA: ProviderDef = def("kafka", datamesh_kafka::DEF.types);
+static REGISTRY: ProviderDef = def("registry", datamesh_schema_registry::DEF.types);
+static ICEBERG: ProviderDef = def("iceberg", datamesh_iceberg::TYPES);
+static CATALOG: ProviderDef = def("catalog", datamesh_catalog::DEF.types);
+
+/// The program's providers, on this one.
+pub(crate) static ALL: &[&ProviderDef] = &[&KAFKA, &REGISTRY, &ICEBERG, &CATALOG];
+
+fn connect(request: ConnectRequest) -> BoxFuture<'static, Result<Arc<dyn Provider>, ProviderError>> {
+    Box::pin(async move {
+        let system: Arc<dyn Provider> = Arc::new(Plain { name: request.name });
+        Ok(system)
+    })
+}
+
+#[derive(Debug)]
+pub(crate) struct Plain {
+    pub(crate) name: String,
+}
+
+#[async_trait]
+impl Provider for Plain {
+    async fn facts(&self, _: &Context) -> Result<Facts, ProviderError> {
+        let meanwhile = MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(work) = meanwhile {
+            work.await;
+        }
+        Ok(Facts { identity: self.name.clone(), ..Facts::default() })
+    }
+
+    async fn read(&self, _: &Context, want: &[ReadRequest], out: &dyn Sink<ReadResult>) {
+        for request in want {
+            let found = there().get(&(request.ty.clone(), request.id.clone())).cloned();
+            out.put(ReadResult { ty: request.ty.clone(), id: request.id.clone(), result: Ok(found) });
+        }
+    }
+
+    async fn list(&self, _: &Context, ty: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
+        there().keys().filter(|(of, _)| of == ty).for_each(|(_, id)| out.put(id.clone()));
+        Ok(())
+    }
+
+    async fn check(&self, _: &Context, _: &[Operation], _: &dyn Sink<OpDiagnostics>) {}
+
+    async fn apply(&self, cx: &Context, operations: &[Operation], out: &dyn Sink<OpOutcome>) {
+        let count = u32::try_from(operations.len()).unwrap_or(u32::MAX);
+        cx.clock.sleep(Duration::from_micros(COST.load(Ordering::Relaxed)) * count).await;
+        for operation in operations {
+            let key = (operation.ty.clone(), operation.object.clone());
+            let outcome = match (operation.action, &operation.planned) {
+                (OpAction::Create | OpAction::Update, Some(planned)) => {
+                    let object = LiveObject {
+                        id: operation.object.clone(),
+                        incarnation: Some(operation.object.as_str().to_owned()),
+                        attributes: planned.clone(),
+                        computed: Default::default(),
+                        owner: None,
+                    };
+                    there().insert(key, object.clone());
+                    Outcome::Done(object)
+                }
+                _ => {
+                    there().remove(&key);
+                    Outcome::Deleted
+                }
+            };
+            out.put(OpOutcome { id: operation.id.clone(), outcome });
+        }
+    }
+
+    fn settle(&self) -> Duration {
+        Duration::ZERO
+    }
+}
