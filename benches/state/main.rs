@@ -26,6 +26,10 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// With a topic, a subject and an entry of the catalog each.
 const PRODUCTS: usize = 3_334;
 const CHANGES: usize = 1_000;

@@ -156,6 +156,8 @@ fn contents() -> Vec<(&'static str, Vec<Product<'static>>)> {
         ("segments-only", vec![Product { source: "shop.public.orders", ..FACTS }, SEGMENTS]),
         ("shared-by-orders", vec![EVENTS, FACTS, PROFILE, FEED]),
         ("shared-by-customers", vec![EVENTS, FACTS, PROFILE, Product { domain: "customers", ..FEED }]),
+        ("segments-of-facts", vec![EVENTS, FACTS, SEGMENTS]),
+        ("events-only", vec![EVENTS]),
     ]
 }
 
@@ -185,6 +187,13 @@ fn load() -> Revisions {
     let all = contents().into_iter().map(revision).collect();
     Revisions { all, _folder: folder }
 }
+
+/// So many revisions any run may have.
+pub(crate) const ANY: usize = 8;
+
+/// What runs of two lanes have that are at odds: each changes another domain alone, the one makes something that needs
+/// what the other deletes.
+pub(crate) const AT_ODDS: [&[usize]; 2] = [&[8, 8, 2], &[9, 9, 2]];
 
 /// Every revision; written and read once.
 pub(crate) fn revisions() -> &'static [Revision] {

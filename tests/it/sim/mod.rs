@@ -24,9 +24,9 @@ use actors::{Doom, Errand, Run, Shelf};
 use datamesh_conformance::Thing;
 use executor::{Executor, ProcessId, Rng};
 use futures::FutureExt as _;
-use meshes::revisions;
+use meshes::{ANY, AT_ODDS, revisions};
 use park::{ObjectKey, Park, Rates, Tally};
-use scenario::{LockKind, doom, lock_kind};
+use scenario::{Cast, LockKind, doom};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -73,7 +73,8 @@ fn models() -> &'static [(ObjectKey, Thing)] {
 }
 
 /// Runs one simulation. `keep`: so many of its last lines.
-fn simulate(seed: u64, locks: LockKind, keep: usize) -> Outcome {
+fn simulate(seed: u64, cast: Cast, keep: usize) -> Outcome {
+    let locks = cast.locks;
     let models = models();
     let mut rng = Rng::new(seed);
     let scenario = scenario::scenario(&mut rng);
@@ -90,6 +91,10 @@ fn simulate(seed: u64, locks: LockKind, keep: usize) -> Outcome {
                 runs: scenario.runs[usize::try_from(lane).unwrap_or(0)],
                 doomed: scenario.doomed,
                 locks,
+                revisions: match cast.at_odds {
+                    true => AT_ODDS[usize::try_from(lane).unwrap_or(0)].to_vec(),
+                    false => (0..ANY).collect(),
+                },
                 waits: locks.waits(),
                 rng: Rng::new(rng.next()),
                 shelf: Arc::clone(&shelf),
@@ -170,6 +175,8 @@ struct Lane {
     runs: usize,
     doomed: u64,
     locks: LockKind,
+    /// The revisions its runs may have.
+    revisions: Vec<usize>,
     /// How long its runs wait for locks.
     waits: [Duration; 3],
     rng: Rng,
@@ -183,7 +190,7 @@ impl Lane {
             self.park.exec.sleep(pause).await;
             let rng = &mut self.rng;
             let run = Run {
-                revision: &revisions()[rng.below(revisions().len())],
+                revision: &revisions()[self.revisions[rng.below(self.revisions.len())]],
                 errand: match rng.below(6) {
                     0 => Errand::Save,
                     1 => Errand::ApplySaved,
@@ -239,7 +246,7 @@ fn run_seeds(seeds: std::ops::Range<u64>) -> (Option<Outcome>, Tally) {
                     if seed >= seeds.end {
                         return;
                     }
-                    let outcome = simulate(seed, lock_kind(seed), 60);
+                    let outcome = simulate(seed, Cast::of(seed), 60);
                     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                     found.1.add(&outcome.tally);
                     let first = found.0.as_ref().is_none_or(|first| outcome.seed < first.seed);
@@ -269,7 +276,7 @@ fn assert_holds(outcome: &Outcome) {
 #[test]
 fn seeds() {
     if let Some(seed) = variable("DATAMESH_SIM_SEED") {
-        let outcome = simulate(seed, lock_kind(seed), usize::MAX);
+        let outcome = simulate(seed, Cast::of(seed), usize::MAX);
         for line in &outcome.last {
             show(line);
         }
@@ -300,15 +307,15 @@ fn seeds() {
 #[test]
 fn seeds_that_were_found_stay_mended() {
     for seed in [2, 244, 455, 625] {
-        assert_holds(&simulate(seed, LockKind::OfTheMachine, 60));
+        assert_holds(&simulate(seed, Cast { locks: LockKind::OfTheMachine, at_odds: false }, 60));
     }
-    assert_holds(&simulate(630, lock_kind(630), 60));
+    assert_holds(&simulate(630, Cast { at_odds: false, ..Cast::of(630) }, 60));
 }
 
 #[test]
 fn equal_seeds_give_equal_traces() {
     for seed in 0..20 {
-        let [first, second] = [(); 2].map(|()| simulate(seed, lock_kind(seed), 60));
+        let [first, second] = [(); 2].map(|()| simulate(seed, Cast::of(seed), 60));
         assert!(first.lines > 20, "seed {seed}: {:?}", first.last);
         assert_eq!((first.digest, first.lines), (second.digest, second.lines), "seed {seed}");
     }

@@ -2,7 +2,7 @@
 
 use super::actors::Doom;
 use super::executor::Rng;
-use super::meshes::revisions;
+use super::meshes::ANY;
 use super::park::Rates;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ pub(crate) fn scenario(rng: &mut Rng) -> Scenario {
         runs: [1 + rng.below(4), rng.below(4)],
         drifts: if rng.hits(500) { 0 } else { 1 + rng.below(6) },
         doomed: if rng.hits(300) { 0 } else { 500 },
-        last: rng.below(revisions().len()),
+        last: rng.below(ANY),
     }
 }
 
@@ -94,11 +94,22 @@ impl LockKind {
     }
 }
 
-/// By a stream of its own, so that a seed that found something with one kind stays what it was.
-pub(crate) fn lock_kind(seed: u64) -> LockKind {
-    let mut rng = Rng::new(seed ^ 0x10cc);
-    match rng.below(5) {
-        0 | 1 => LockKind::OfTheMachine,
-        _ => LockKind::Leases(rng.below(4)),
+/// Who is in a simulation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cast {
+    pub(crate) locks: LockKind,
+    /// Its lanes are at odds.
+    pub(crate) at_odds: bool,
+}
+
+impl Cast {
+    /// By streams of their own, so that a seed that found something without one of them stays what it was.
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0x10cc);
+        let locks = match rng.below(5) {
+            0 | 1 => LockKind::OfTheMachine,
+            _ => LockKind::Leases(rng.below(4)),
+        };
+        Self { locks, at_odds: Rng::new(seed ^ 0x0dd5).below(4) == 0 }
     }
 }

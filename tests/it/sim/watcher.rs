@@ -2,7 +2,7 @@
 
 use super::actors::{context_of, session_of};
 use super::executor::{ProcessId, Rng};
-use super::meshes::revisions;
+use super::meshes::{ANY, revisions};
 use super::park::Park;
 use datamesh::engine::{Asked, codes};
 use datamesh_core::plan::Verdict;
@@ -21,7 +21,7 @@ pub(crate) fn watcher(park: &Arc<Park>, mut rng: Rng, times: usize) -> oneshot::
         for _ in 0..times {
             let pause = rng.millis(100, 15_000);
             ours.exec.sleep(pause).await;
-            let revision = &revisions()[rng.below(revisions().len())];
+            let revision = &revisions()[rng.below(ANY)];
             let session = session_of(&ours, revision, context_of(&ours, FIRST, rng.next(), None));
             if let Err(error) = look(&ours, &session).await {
                 ours.say(&format!("fails: {error}"));
