@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// With a topic, a subject and an entry of the catalog each.
-const PRODUCTS: usize = 3_334;
+const LARGE: usize = 3_334;
 const CHANGES: usize = 1_000;
 const LATENCIES: [u64; 3] = [0, 30, 150];
 /// What one operation costs the systems: about what a commit of a table costs where ten are under way.
@@ -40,27 +40,44 @@ const RUNS: usize = 3;
 
 #[tokio::main]
 async fn main() {
+    println!("{} products in one domain", LARGE);
     let folder = tempfile::tempdir().expect("a folder");
+    let store = made(folder.path(), LARGE).await;
+    for latency in LATENCIES {
+        store.takes(Duration::from_millis(latency));
+        reading(folder.path(), &store, latency).await;
+    }
+    println!("{} products in one domain; an operation takes {} ms", 2 * CHANGES, OPERATION.as_millis());
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = made(folder.path(), 2 * CHANGES).await;
+    for (at, latency) in LATENCIES.into_iter().enumerate() {
+        store.takes(Duration::from_millis(latency));
+        println!("  the store takes {latency} ms");
+        let one = writing(folder.path(), &store, CHANGES, 8 + 2 * at).await;
+        let two = writing(folder.path(), &store, 2 * CHANGES, 9 + 2 * at).await;
+        let more = [two[0] - one[0], two[1] - one[1]];
+        println!("    each further {CHANGES}: {:.2} times", more[0] / more[1]);
+    }
+}
+
+/// A store with the state of a mesh that was applied.
+async fn made(root: &Path, products: usize) -> SlowBlobs {
     let store = SlowBlobs::default();
     mesh::begin_with(&store);
-    mesh::write(folder.path(), PRODUCTS, 0, "7d").expect("written");
-    let session = mesh::open(folder.path());
+    mesh::write(root, products, 0, "7d").expect("written");
+    let session = mesh::open(root);
     let planned = mesh::plan(&session, &[]).await;
     store.counts();
     let (took, applied) = timed(session.apply(&planned, Duration::ZERO, None)).await;
     applied.expect("applied");
-    let (operations, groups) = (planned.plan.graph.operations.len(), planned.plan.graph.groups.len());
     println!(
-        "{} records in one shard; made by {operations} operations in {groups} groups: {took:.2} s, {} writes of the shard",
+        "  {} records, made by {} operations in {} groups: {took:.2} s, {} writes of the shard",
         planned.plan.changes.len(),
+        planned.plan.graph.operations.len(),
+        planned.plan.graph.groups.len(),
         writes(&store.counts(), "shard")
     );
-    for (at, latency) in LATENCIES.into_iter().enumerate() {
-        println!("\nthe store takes {latency} ms for each call");
-        store.takes(Duration::from_millis(latency));
-        reading(folder.path(), &store, latency).await;
-        writing(folder.path(), &store, at).await;
-    }
+    store
 }
 
 /// A plan without changes, and how much of it is the state's.
@@ -86,19 +103,18 @@ async fn reading(root: &Path, store: &SlowBlobs, latency: u64) {
     let calls: usize = counts.values().sum();
     let travel = 3.0 * latency as f64 / 1e3;
     println!(
-        "  read      {state:.3} s, of them three round trips {travel:.3} s and {:.3} s beside them (bound 0.3 s); {calls} calls",
+        "  the store takes {latency} ms: read {state:.3} s, of them three round trips {travel:.3} s and {:.3} s beside them (bound 0.3 s); {calls} calls",
         state - travel
     );
-    println!("  plan      {whole:.3} s, no changes, systems that answer at once");
+    println!("    plan    {whole:.3} s, no changes, systems that answer at once");
 }
 
-/// An apply of many changes, beside the same operations without any state.
-async fn writing(root: &Path, store: &SlowBlobs, at: usize) {
-    mesh::write(root, PRODUCTS, CHANGES, &format!("{}d", 8 + at)).expect("written");
+/// An apply of many changes, and the same operations without any state: how long both took.
+async fn writing(root: &Path, store: &SlowBlobs, changes: usize, days: usize) -> [f64; 2] {
+    mesh::write(root, 2 * CHANGES, changes, &format!("{days}d")).expect("written");
     let session = mesh::open(root);
     let planned = mesh::plan(&session, &["type:kafka_topic"]).await;
     let (operations, groups) = (planned.plan.graph.operations.len(), planned.plan.graph.groups.len());
-    assert_eq!(operations, CHANGES);
     system::operations_take(OPERATION);
     let (floor, ()) = timed(bare(&planned)).await;
     store.counts();
@@ -107,17 +123,19 @@ async fn writing(root: &Path, store: &SlowBlobs, at: usize) {
     assert!(applied.expect("applied").report.is_complete());
     let counts = store.counts();
     println!(
-        "  apply     {took:.2} s for {operations} changes in {groups} groups; the systems alone {floor:.2} s: {:.2} times",
+        "    apply   {took:.2} s for {operations} changes in {groups} groups; the systems alone {floor:.2} s: {:.2} times",
         took / floor
     );
     println!(
-        "  writes    shard {} (bound {}); lock {}, audit {}, history {}",
+        "    writes  shard {} (bound {}); lock {}, audit {}, history {}; {} calls in all",
         writes(&counts, "shard"),
         groups + 2,
         writes(&counts, "lock"),
         writes(&counts, "audit"),
-        writes(&counts, "history")
+        writes(&counts, "history"),
+        counts.values().sum::<usize>()
     );
+    [took, floor]
 }
 
 /// The same operations in the same groups, and nothing else.

@@ -208,8 +208,12 @@ impl Run<'_> {
             match locked.write(draft.clone()).await {
                 Ok(()) => {
                     self.unwritten.remove(&domain);
-                    if let Some(written) = locked.shard(&domain) {
-                        self.drafts.insert(domain, written.clone());
+                    // All else of it is what was written.
+                    if let (Some(written), Some(draft)) =
+                        (locked.shard(&domain), self.drafts.get_mut(&domain))
+                    {
+                        draft.serial = written.serial;
+                        draft.write_id.clone_from(&written.write_id);
                     }
                 }
                 Err(error) => self.lose(&domain, error),

@@ -203,9 +203,11 @@ pub fn decode(place: &str, bytes: &[u8]) -> Result<Shard, StateError> {
         return Err(corrupt(too_large(bytes.len())));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| corrupt(format!("it is not UTF-8: {error}")))?;
-    let mut value: Value = serde_json::from_str(text).map_err(|error| corrupt(unreadable(text, &error)))?;
     // Before anything else: a newer format may look like anything.
-    let format = value.get("format").and_then(Value::as_u64);
+    let format = match serde_json::from_str::<FormatOf>(text) {
+        Err(error) if !error.is_data() => return Err(corrupt(unreadable(text, &error))),
+        found => found.ok().and_then(|found| found.format.as_u64()),
+    };
     match format {
         Some(FORMAT) => {}
         Some(found) => {
@@ -217,14 +219,19 @@ pub fn decode(place: &str, bytes: &[u8]) -> Result<Shard, StateError> {
     let (said, rest) = tail
         .and_then(|tail| tail.split_once("\","))
         .ok_or_else(|| corrupt("its checksum is missing".into()))?;
-    let found = digest(format!("{{{rest}").as_bytes());
+    let body = format!("{{{rest}");
+    let found = digest(body.as_bytes());
     if said != found {
         return Err(corrupt(format!("its checksum is {said}, and its content has {found}")));
     }
-    if let Some(map) = value.as_object_mut() {
-        map.remove("checksum");
-    }
-    serde_json::from_value(value).map_err(|error| corrupt(error.to_string()))
+    serde_json::from_str(&body).map_err(|error| corrupt(error.to_string()))
+}
+
+/// What every document says of itself.
+#[derive(Deserialize)]
+struct FormatOf {
+    #[serde(default)]
+    format: Value,
 }
 
 fn unreadable(text: &str, error: &serde_json::Error) -> String {

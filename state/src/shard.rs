@@ -420,15 +420,15 @@ impl Shard {
         if self.lineage != before.lineage {
             return Err(ShardError::Lineage { from: before.lineage.clone(), to: self.lineage.clone() });
         }
-        let forward = |what: &str, from: u64, to: u64| match to < from {
-            true => Err(ShardError::Backwards { what: what.to_owned(), from, to }),
+        let forward = |what: &dyn Fn() -> String, from: u64, to: u64| match to < from {
+            true => Err(ShardError::Backwards { what: what(), from, to }),
             false => Ok(()),
         };
-        forward("its epoch", before.epoch, self.epoch)?;
-        forward("its serial", before.serial, self.serial)?;
+        forward(&|| "its epoch".to_owned(), before.epoch, self.epoch)?;
+        forward(&|| "its serial".to_owned(), before.serial, self.serial)?;
         for (address, was) in &before.resources {
             let Some(is) = self.resources.get(address) else { continue };
-            forward(&format!("`gen` of {address}"), was.generation, is.generation)?;
+            forward(&|| format!("`gen` of {address}"), was.generation, is.generation)?;
             if is.generation == was.generation && is != was {
                 let why = "it changed without a new `gen`";
                 return Err(ShardError::Shape { address: address.clone(), why });

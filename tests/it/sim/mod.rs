@@ -26,7 +26,7 @@ use executor::{Executor, ProcessId, Rng};
 use futures::FutureExt as _;
 use meshes::{ANY, AT_ODDS, revisions};
 use park::{ObjectKey, Park, Rates, Tally};
-use scenario::{Cast, LockKind, doom};
+use scenario::{Cast, LockKind, Scenario, doom};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -83,31 +83,8 @@ fn simulate(seed: u64, cast: Cast, keep: usize) -> Outcome {
         Park::new(executor.handle(), rng.next(), scenario.rates, locks != LockKind::OfTheMachine, keep);
     systems::enter(Some(Arc::clone(&park)));
     let shelf = Shelf::default();
-    let mut ends: Vec<_> = (0..2u64)
-        .map(|lane| {
-            let lane = Lane {
-                park: Arc::clone(&park),
-                first: 100 * (lane + 1),
-                runs: scenario.runs[usize::try_from(lane).unwrap_or(0)],
-                doomed: scenario.doomed,
-                locks,
-                revisions: match cast.at_odds {
-                    true => AT_ODDS[usize::try_from(lane).unwrap_or(0)].to_vec(),
-                    false => (0..ANY).collect(),
-                },
-                waits: locks.waits(),
-                rng: Rng::new(rng.next()),
-                shelf: Arc::clone(&shelf),
-            };
-            let (done, end) = futures::channel::oneshot::channel();
-            park.name(lane.first, "lane");
-            executor.handle().spawn(lane.first, async move {
-                lane.run().await;
-                let _ = done.send(());
-            });
-            end
-        })
-        .collect();
+    let mut ends: Vec<_> =
+        [0, 1].map(|lane| start_lane(&park, &scenario, cast, lane, Rng::new(rng.next()), &shelf)).into();
     if let LockKind::Leases(broken) = locks {
         let mut rng = Rng::new(seed ^ 0x3a7c);
         let times = rng.below(4);
@@ -146,6 +123,34 @@ fn simulate(seed: u64, cast: Cast, keep: usize) -> Outcome {
     }
 }
 
+/// Starts one of the two lanes; completes when its last run has ended.
+fn start_lane(
+    park: &Arc<Park>,
+    scenario: &Scenario,
+    cast: Cast,
+    lane: usize,
+    rng: Rng,
+    shelf: &Shelf,
+) -> futures::channel::oneshot::Receiver<()> {
+    let first = 100 * (lane as ProcessId + 1);
+    let (runs, pause, revisions) = match cast.at_odds {
+        true => (5, 2_000, AT_ODDS[lane].to_vec()),
+        false => (scenario.runs[lane], 20_000, (0..ANY).collect()),
+    };
+    let (locks, waits) = (cast.locks, cast.locks.waits());
+    let (park, shelf) = (Arc::clone(park), Arc::clone(shelf));
+    park.name(first, "lane");
+    let (done, end) = futures::channel::oneshot::channel();
+    let exec = park.exec.clone();
+    let lane =
+        Lane { park, first, runs, pause, doomed: scenario.doomed, locks, revisions, waits, rng, shelf };
+    exec.spawn(first, async move {
+        lane.run().await;
+        let _ = done.send(());
+    });
+    end
+}
+
 /// Those who take locks away by force, one after the other; half of them are struck themselves.
 fn breakers(
     park: &Arc<Park>,
@@ -173,6 +178,8 @@ struct Lane {
     park: Arc<Park>,
     first: ProcessId,
     runs: usize,
+    /// The longest between two of them, in milliseconds.
+    pause: u64,
     doomed: u64,
     locks: LockKind,
     /// The revisions its runs may have.
@@ -186,7 +193,7 @@ struct Lane {
 impl Lane {
     async fn run(mut self) {
         for at in 0..self.runs {
-            let pause = self.rng.millis(1, 20_000);
+            let pause = self.rng.millis(1, self.pause);
             self.park.exec.sleep(pause).await;
             let rng = &mut self.rng;
             let run = Run {
