@@ -53,8 +53,8 @@ async fn main() {
     for (at, latency) in LATENCIES.into_iter().enumerate() {
         store.takes(Duration::from_millis(latency));
         println!("  the store takes {latency} ms");
-        let one = writing(folder.path(), &store, CHANGES, 8 + 2 * at).await;
-        let two = writing(folder.path(), &store, 2 * CHANGES, 9 + 2 * at).await;
+        let one = writing(folder.path(), &store, CHANGES, 8 + at).await;
+        let two = writing(folder.path(), &store, 2 * CHANGES, 8 + at).await;
         let more = [two[0] - one[0], two[1] - one[1]];
         println!("    each further {CHANGES}: {:.2} times", more[0] / more[1]);
     }
@@ -122,6 +122,7 @@ async fn writing(root: &Path, store: &SlowBlobs, changes: usize, days: usize) ->
     system::operations_take(Duration::ZERO);
     assert!(applied.expect("applied").report.is_complete());
     let counts = store.counts();
+    assert_eq!(operations, changes);
     println!(
         "    apply   {took:.2} s for {operations} changes in {groups} groups; the systems alone {floor:.2} s: {:.2} times",
         took / floor
@@ -135,6 +136,11 @@ async fn writing(root: &Path, store: &SlowBlobs, changes: usize, days: usize) ->
         writes(&counts, "history"),
         counts.values().sum::<usize>()
     );
+    // As it was.
+    mesh::write(root, 2 * CHANGES, 0, "7d").expect("written");
+    let session = mesh::open(root);
+    let planned = mesh::plan(&session, &[]).await;
+    session.apply(&planned, Duration::ZERO, None).await.expect("applied");
     [took, floor]
 }
 
