@@ -157,12 +157,31 @@ impl Guide<'_> {
              \x20 manifests     {dir}/domains\n\
              \x20 the catalog   {catalog}  (open it in a browser)\n\
              \x20 state         {dir}/.datamesh/state\n\
-             \x20 still running Kafka and the registry, until: datamesh -C {dir} sandbox down\n\n\
+             \x20 still running Kafka and the registry, until: datamesh -C {dir} sandbox down\n\
+             {}\n\
              Try next, in {dir}:\n\
              \x20 datamesh graph --format mermaid      what depends on what\n\
              \x20 datamesh new product orders/returns  a product of your own, then: datamesh plan\n\
              \x20 datamesh new version orders/order-events    a breaking change, the safe way\n\
-             \x20 datamesh destroy --all               remove everything it made\n"
+             \x20 datamesh destroy --all               remove everything it made\n",
+            not_on_the_path()
         ));
+    }
+}
+
+/// How `datamesh` alone becomes this program in a shell; empty where it is already.
+fn not_on_the_path() -> String {
+    let Ok(program) = std::env::current_exe() else { return String::new() };
+    let same = |folder: PathBuf| folder.join("datamesh").canonicalize().is_ok_and(|found| found == program);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    match program.parent() {
+        Some(folder) if !std::env::split_paths(&path).any(same) => {
+            format!(
+                "  the program   {}\n                once in this shell: export PATH=\"{}:$PATH\"\n",
+                shown(&program),
+                shown(folder)
+            )
+        }
+        _ => String::new(),
     }
 }
