@@ -81,6 +81,12 @@ fn fields(all: &[Spanned<Field>], found: &mut Diagnostics) {
         if let Some(renamed) = &field.renamed_from {
             found.push(not_enforced("renamed_from", renamed.span));
         }
+        if let Some(optional) = &field.optional {
+            found.push(not_enforced("optional", optional.span));
+        }
+        if let Some(reason) = &field.pii_reason {
+            found.push(not_enforced("pii_reason", reason.span));
+        }
         found.extend(pii_alone(field));
         fields(&field.fields, found);
         field.items.iter().for_each(|items| element(items, found));
