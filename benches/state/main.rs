@@ -19,8 +19,7 @@ mod system;
 
 use datamesh::engine::Planned;
 use datamesh_provider::{OpOutcome, Operation, Provider as _};
-use slow::{Counts, SlowBlobs};
-use std::collections::BTreeMap;
+use slow::{Counts, SlowBlobs, count};
 use std::future::Future;
 use std::path::Path;
 use std::sync::Mutex;
@@ -75,7 +74,7 @@ async fn made(root: &Path, products: usize) -> SlowBlobs {
         planned.plan.changes.len(),
         planned.plan.graph.operations.len(),
         planned.plan.graph.groups.len(),
-        writes(&store.counts(), "shard")
+        count(&store.counts(), "put", "shard")
     );
     store
 }
@@ -87,7 +86,7 @@ async fn reading(root: &Path, store: &SlowBlobs, latency: u64) {
     let mut counts = Counts::new();
     for _ in 0..RUNS {
         let state = async {
-            let seen = session.store().load("test").await.expect("read");
+            let seen = session.store().load("test").await.expect("read").seen();
             session.store().changed("test", &seen).await.expect("asked")
         };
         let (took, changed) = timed(state).await;
@@ -129,11 +128,11 @@ async fn writing(root: &Path, store: &SlowBlobs, changes: usize, days: usize) ->
     );
     println!(
         "    writes  shard {} (bound {}); lock {}, audit {}, history {}; {} calls in all",
-        writes(&counts, "shard"),
+        count(&counts, "put", "shard"),
         groups + 2,
-        writes(&counts, "lock"),
-        writes(&counts, "audit"),
-        writes(&counts, "history"),
+        count(&counts, "put", "lock"),
+        count(&counts, "put", "audit"),
+        count(&counts, "put", "history"),
         counts.values().sum::<usize>()
     );
     // As it was.
@@ -178,8 +177,4 @@ async fn timed<T>(work: impl Future<Output = T>) -> (f64, T) {
     let start = Instant::now();
     let done = work.await;
     (start.elapsed().as_secs_f64(), done)
-}
-
-fn writes(counts: &BTreeMap<(&'static str, &'static str), usize>, kind: &'static str) -> usize {
-    counts.get(&("put", kind)).copied().unwrap_or_default()
 }

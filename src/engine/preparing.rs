@@ -37,15 +37,21 @@ impl Session {
         let mut before = None;
         let mut round = 1;
         loop {
-            let shards = self.ours(state.clone())?;
-            let mut prepared = self.prepare_over(shards, before, request).await?;
+            let seen = state.seen();
+            let ours = |found: &Found| found.shard.repository == self.repository;
+            let foreign: BTreeSet<String> = state
+                .shards
+                .iter()
+                .filter(|(_, found)| !ours(found))
+                .map(|(domain, _)| domain.clone())
+                .collect();
+            let mut prepared = self.prepare_over(self.ours(state)?, before, request).await?;
             // A recorded snapshot is what it is.
             if request.snapshot.is_some() {
                 return Ok(prepared);
             }
-            let mut changed = self.store.changed(environment, &state).await?;
-            let ours = |found: &Found| found.shard.repository == self.repository;
-            changed.retain(|domain| state.shards.get(domain).is_none_or(ours));
+            let mut changed = self.store.changed(environment, &seen).await?;
+            changed.retain(|domain| !foreign.contains(domain));
             if changed.is_empty() {
                 return Ok(prepared);
             }
@@ -54,9 +60,9 @@ impl Session {
                 return Ok(prepared);
             }
             round += 1;
-            self.store.reload(environment, &mut state, &changed).await?;
+            state = self.store.load(environment).await?;
             let Prepared { snapshot, systems, .. } = prepared;
-            before = Some(Before { snapshot, systems, changed });
+            before = Some(Before { snapshot, systems, changed: state.changed_since(&seen) });
         }
     }
 

@@ -13,11 +13,9 @@ pub struct PublishedPlan {
     pub file: PlanFile,
 }
 
-/// No published plan was found, or none that can be used.
+/// A published plan that cannot be used, or a state that cannot.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishedError {
-    #[error("no plan was published as `{name}` in the environment {environment}")]
-    Missing { name: String, environment: String, others: Vec<String> },
     #[error("what was published as `{name}` is of the environment {environment}")]
     Elsewhere { name: String, environment: String },
     #[error(transparent)]
@@ -36,14 +34,10 @@ impl Session {
         Ok(self.store.publish_plan(&self.environment.name, name, &text).await?)
     }
 
-    /// The newest plan that was published under a name.
-    pub async fn published(&self, name: &str) -> Result<PublishedPlan, PublishedError> {
+    /// The newest plan that was published under a name; `None`: there is none.
+    pub async fn published(&self, name: &str) -> Result<Option<PublishedPlan>, PublishedError> {
         let environment = &self.environment.name;
-        let Some(found) = self.store.published_plan(environment, name).await? else {
-            let others = self.store.published_names(environment).await?.into_iter().collect();
-            let (name, environment) = (name.to_owned(), environment.clone());
-            return Err(PublishedError::Missing { name, environment, others });
-        };
+        let Some(found) = self.store.published_plan(environment, name).await? else { return Ok(None) };
         let place = format!("the plan published as `{name}`, version {}", found.version);
         let file = PlanFile::decode(&place, &found.bytes)?;
         if file.asked.destroy {
@@ -54,7 +48,7 @@ impl Session {
             let environment = file.plan.environment;
             return Err(PublishedError::Elsewhere { name: name.to_owned(), environment });
         }
-        Ok(PublishedPlan { name: name.to_owned(), version: found.version, file })
+        Ok(Some(PublishedPlan { name: name.to_owned(), version: found.version, file }))
     }
 }
 

@@ -60,4 +60,4 @@ pub use probe::probe;
 pub use published::{Published, is_plan_name};
 pub use recover::{Recovery, recover};
 pub use shard::ShardError;
-pub use store::{Found, LockRequest, Locked, Snapshot, StateStore, shard_key};
+pub use store::{Found, LockRequest, Locked, Seen, Snapshot, StateStore, shard_key};

@@ -2,6 +2,7 @@
 //! version is written once, so what was reviewed stays what it was.
 
 use crate::StateError;
+use crate::blob::check_name;
 use crate::document::{Created, DocumentKey, DocumentKind};
 use crate::store::{ATTEMPTS, StateStore};
 use std::collections::BTreeSet;
@@ -19,8 +20,7 @@ pub struct Published {
 
 /// Whether plans can be published under a name.
 pub fn is_plan_name(name: &str) -> bool {
-    let clean = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(clean)
+    name.len() <= LONGEST_NAME && check_name("a published plan", name).is_ok()
 }
 
 /// The last hyphen stands before the version, whatever the name has.

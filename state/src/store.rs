@@ -12,7 +12,7 @@ use crate::ident;
 use crate::probe::probe;
 use datamesh_provider::{Context, Entropy, Event, LeaseGate, LeaseLost};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -58,6 +58,22 @@ pub struct Found {
 pub struct Snapshot {
     /// By domain.
     pub shards: BTreeMap<String, Found>,
+}
+
+/// The version of each shard that was read, by domain.
+pub type Seen = BTreeMap<String, Tag>;
+
+impl Snapshot {
+    pub fn seen(&self) -> Seen {
+        self.shards.iter().map(|(domain, found)| (domain.clone(), found.tag.clone())).collect()
+    }
+
+    /// The domains whose shards are here in another version than was seen.
+    pub fn changed_since(&self, seen: &Seen) -> Vec<String> {
+        let same = |domain: &String| self.shards.get(domain).map(|found| &found.tag) == seen.get(domain);
+        let all: BTreeSet<&String> = self.shards.keys().chain(seen.keys()).collect();
+        all.into_iter().filter(|domain| !same(domain)).cloned().collect()
+    }
 }
 
 /// What a run wants to lock.
@@ -116,42 +132,19 @@ impl StateStore {
         self.blobs.get(&key).await?.map(|blob| found(environment, &key, blob)).transpose()
     }
 
-    /// The domains whose shards are not any more what a snapshot holds: a plan looks again after it has read the
-    /// systems, and re-reads what moved meanwhile. One round trip, however many there are.
-    pub async fn changed(&self, environment: &str, since: &Snapshot) -> Result<Vec<String>, StateError> {
-        let seen: Vec<(String, Tag)> =
-            since.shards.iter().map(|(domain, found)| (domain.clone(), found.tag.clone())).collect();
-        let seen = seen.into_iter().map(|(domain, tag)| async move {
+    /// The domains whose shards are not any more what was seen: a plan looks again after it has read the systems, and
+    /// re-reads what moved meanwhile. One round trip, however many there are.
+    pub async fn changed(&self, environment: &str, since: &Seen) -> Result<Vec<String>, StateError> {
+        let seen = since.clone().into_iter().map(|(domain, tag)| async move {
             let now = self.blobs.tag(&shard_key(environment, &domain)?).await?;
             Ok::<_, StateError>((now.as_ref() != Some(&tag)).then_some(domain))
         });
         let seen = stream::iter(seen).buffered(READS).try_collect::<Vec<Option<String>>>();
         let (seen, now) = futures::try_join!(seen, self.domains(environment))?;
-        let new = now.into_iter().filter(|domain| !since.shards.contains_key(domain));
+        let new = now.into_iter().filter(|domain| !since.contains_key(domain));
         let mut changed: Vec<String> = seen.into_iter().flatten().chain(new).collect();
         changed.sort_unstable();
         Ok(changed)
-    }
-
-    /// Reads these shards again into a snapshot.
-    pub async fn reload(
-        &self,
-        environment: &str,
-        snapshot: &mut Snapshot,
-        domains: &[String],
-    ) -> Result<(), StateError> {
-        let read = domains.iter().cloned().map(|domain| async move {
-            let found = self.peek(environment, &domain).await?;
-            Ok::<_, StateError>((domain, found))
-        });
-        let found: Vec<_> = stream::iter(read).buffered(READS).try_collect().await?;
-        for (domain, found) in found {
-            match found {
-                Some(found) => drop(snapshot.shards.insert(domain, found)),
-                None => drop(snapshot.shards.remove(&domain)),
-            }
-        }
-        Ok(())
     }
 
     /// Who holds the lock of a domain now.

@@ -8,8 +8,8 @@ use crate::mesh_folder::{Mesh, Systems, unique};
 use crate::support::servers::{Servers, servers};
 use crate::under_way::UnderWay;
 use crate::witness::Witness;
-use datamesh_conformance::testing::RealClock;
-use datamesh_provider::Clock as _;
+use datamesh_conformance::testing::{RealClock, SeededEntropy};
+use datamesh_provider::{Clock as _, Entropy as _};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -26,20 +26,14 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Splitmix64.
-struct Rng(u64);
+/// What is chosen by the seed.
+struct Choice(SeededEntropy);
 
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.next() % most.max(1) as u64).unwrap_or(0)
+impl Choice {
+    fn below(&self, most: usize) -> usize {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        usize::try_from(u64::from_le_bytes(bytes) % most.max(1) as u64).unwrap_or(0)
     }
 }
 
@@ -57,8 +51,8 @@ impl Goal {
     const FIRST: Self = Self { partitions: 1, days: 7, columns: 0, products: [Some(1); PRODUCTS] };
 
     /// Wants something else; says what.
-    fn change(&mut self, rng: &mut Rng) -> &'static str {
-        match rng.below(4) {
+    fn change(&mut self, choice: &Choice) -> &'static str {
+        match choice.below(4) {
             0 => {
                 self.partitions += 1;
                 self.days += 1;
@@ -77,7 +71,7 @@ impl Goal {
             }
             _ => {
                 // The first one is consumed by another domain.
-                let some: Vec<usize> = (0..2).map(|_| 1 + rng.below(PRODUCTS - 1)).collect();
+                let some: Vec<usize> = (0..2).map(|_| 1 + choice.below(PRODUCTS - 1)).collect();
                 for one in BTreeSet::from_iter(some) {
                     self.products[one] = if self.products[one].is_some() { None } else { Some(1) };
                 }
@@ -124,7 +118,7 @@ struct World {
     witness: Witness,
     prefix: String,
     leases: bool,
-    rng: Rng,
+    choice: Choice,
     goal: Goal,
     said: String,
     clock: RealClock,
@@ -137,16 +131,10 @@ impl World {
         let leases = number == LOCAL;
         let mut environment = systems.environment();
         environment["on_remove"] = json!("destroy");
-        let mesh = if leases {
-            let state = format!("kills-{}", std::process::id());
-            let mesh = Mesh::with_state_on_s3(servers, &systems, &state);
-            let document = std::fs::read_to_string(mesh.path().join("datamesh.yaml")).expect("a mesh");
-            let document: Value = serde_json::from_str(&document).expect("JSON");
-            environment["state"] = document["spec"]["environments"]["test"]["state"].clone();
-            mesh
-        } else {
-            Mesh::with(&systems)
-        };
+        let mut mesh = Mesh::with(&systems);
+        if leases {
+            environment["state"] = mesh.state_on_s3(servers, &format!("kills-{}", std::process::id()));
+        }
         mesh.mesh_document(&environment);
         let head = "apiVersion: datamesh.example.com/v1\n";
         mesh.file(
@@ -159,13 +147,13 @@ impl World {
             ),
         );
         witness.make_topic(&format!("{prefix}foreign"), 1, &json!({}));
-        let rng = Rng(seed.wrapping_mul(1_000).wrapping_add(number));
+        let choice = Choice(SeededEntropy::new(seed.wrapping_mul(1_000).wrapping_add(number)));
         Self {
             mesh,
             witness,
             prefix,
             leases,
-            rng,
+            choice,
             goal: Goal::FIRST,
             said: String::new(),
             clock: RealClock::default(),
@@ -180,7 +168,7 @@ impl World {
             if killed == kills {
                 break;
             }
-            let what = if fresh { "everything is new" } else { self.goal.change(&mut self.rng) };
+            let what = if fresh { "everything is new" } else { self.goal.change(&self.choice) };
             self.goal.write(&self.mesh);
             let began = self.clock.monotonic();
             let args = ["apply", "--auto-approve"];
@@ -191,7 +179,7 @@ impl World {
             }
             killed += 1;
             // Who recovers may be killed as well.
-            if killed < kills && self.rng.below(3) == 0 {
+            if killed < kills && self.choice.below(3) == 0 {
                 self.unlock();
                 killed += u64::from(self.kill(&args, 2));
             }
@@ -207,10 +195,10 @@ impl World {
     /// Starts a run and kills it somewhere; whether it was still running.
     fn kill(&mut self, args: &[&str], operations: usize) -> bool {
         let mut run = UnderWay::start(&self.mesh, args);
-        let after = self.rng.below(operations);
-        let more = self.rng.next() % 40;
+        let after = self.choice.below(operations);
+        let more = self.choice.below(40);
         if run.until_done(after) {
-            pause(Duration::from_millis(more));
+            pause(Duration::from_millis(more as u64));
         }
         // Of one that has ended it does nothing.
         run.child.kill().expect("killable");
@@ -261,7 +249,7 @@ impl World {
                 None => assert_eq!(status, 404, "{subject}: {versions}\n{said}"),
             }
         }
-        let one = &names[self.rng.below(names.len())];
+        let one = &names[self.choice.below(names.len())];
         let topic = self.witness.topic(&format!("{prefix}sales.{one}.v1"));
         assert_eq!(topic["partitions"], json!(self.goal.partitions), "{one}: {topic}\n{said}");
         let retention = (self.goal.days * 86_400_000).to_string();

@@ -120,15 +120,19 @@ impl Mesh {
     /// The same, with its state below a prefix of the shared S3.
     pub(crate) fn with_state_on_s3(servers: &Servers, systems: &Systems, prefix: &str) -> Self {
         let mut mesh = Self::new();
-        let (endpoint, bucket, access_key, secret_key) = servers.s3_keys();
-        mesh.set("AWS_ACCESS_KEY_ID", access_key);
-        mesh.set("AWS_SECRET_ACCESS_KEY", secret_key);
         let mut environment = systems.environment();
-        environment["state"] = json!({"backend": "s3", "bucket": bucket, "prefix": prefix, "endpoint": endpoint,
-                                      "path_style": true});
+        environment["state"] = mesh.state_on_s3(servers, prefix);
         mesh.mesh_document(&environment);
         mesh.domain();
         mesh
+    }
+
+    /// The settings of a state below a prefix of the shared S3, whose keys this mesh has from now on.
+    pub(crate) fn state_on_s3(&mut self, servers: &Servers, prefix: &str) -> Value {
+        let (endpoint, bucket, access_key, secret_key) = servers.s3_keys();
+        self.set("AWS_ACCESS_KEY_ID", access_key);
+        self.set("AWS_SECRET_ACCESS_KEY", secret_key);
+        json!({"backend": "s3", "bucket": bucket, "prefix": prefix, "endpoint": endpoint, "path_style": true})
     }
 
     fn domain(&self) {

@@ -71,6 +71,7 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, Diagnostics) {
         input,
         index: &index,
         priors: &priors,
+        under_way: input.prior.under_way(),
         decisions: BTreeMap::new(),
         being_changed: BTreeMap::new(),
         diagnostics,
@@ -89,6 +90,7 @@ struct Run<'a> {
     input: &'a PlanInput<'a>,
     index: &'a Index<'a>,
     priors: &'a PriorMap<'a>,
+    under_way: BTreeMap<&'a Address, &'a String>,
     decisions: BTreeMap<&'a Address, Decision>,
     being_changed: BTreeMap<Address, String>,
     diagnostics: Diagnostics,
@@ -164,8 +166,7 @@ impl<'a> Run<'a> {
         {
             return true;
         }
-        let held =
-            self.input.prior.pending.iter().find(|p| p.address == *address).and_then(|p| p.holder.as_ref());
+        let held = self.under_way.get(address).copied();
         if let Some(holder) = held {
             let detail = format!("{address} is being changed by {holder}; it is left out of this plan.");
             self.diagnostics.push(Diagnostic::warning(codes::BEING_CHANGED, detail));
@@ -225,11 +226,10 @@ impl<'a> Run<'a> {
 
     /// What somebody is making this moment is not recorded yet, and nothing may be said about it either.
     fn note_what_begins(&mut self) {
-        let pending = &self.input.prior.pending;
-        for pending in pending.iter().filter(|pending| pending.holder.is_some()) {
-            let known = self.being_changed.contains_key(&pending.address);
-            if !known && !self.priors.contains_key(&pending.address) {
-                self.is_left_out(&pending.address);
+        let all: Vec<&'a Address> = self.under_way.keys().copied().collect();
+        for address in all {
+            if !self.being_changed.contains_key(address) && !self.priors.contains_key(address) {
+                self.is_left_out(address);
             }
         }
     }

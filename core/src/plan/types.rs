@@ -84,6 +84,13 @@ pub struct Prior {
     pub systems: BTreeMap<SystemName, String>,
 }
 
+impl Prior {
+    /// What an apply is at work on right now, and whose that is.
+    pub fn under_way(&self) -> BTreeMap<&Address, &String> {
+        self.pending.iter().filter_map(|pending| Some((&pending.address, pending.holder.as_ref()?))).collect()
+    }
+}
+
 /// What one object looked like when it was read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

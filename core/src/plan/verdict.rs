@@ -55,9 +55,7 @@ pub fn drift_report(input: &PlanInput<'_>) -> (DriftReport, Diagnostics) {
     let addresses: BTreeSet<&Address> =
         priors.keys().copied().chain(input.desired.resources.keys()).collect();
     let mut report = DriftReport::default();
-    let under_way =
-        input.prior.pending.iter().filter_map(|pending| Some((&pending.address, pending.holder.as_ref()?)));
-    let under_way: BTreeMap<&Address, &String> = under_way.collect();
+    let under_way = input.prior.under_way();
     for address in addresses {
         if !input.options.scope.contains(address) {
             continue;

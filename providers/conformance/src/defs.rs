@@ -4,8 +4,8 @@ use crate::fake::FakeSystem;
 use crate::fake::plain::{DOMAIN, LINEAGE, NAMESPACE, PRODUCT, SUBJECT, TABLE, TOPIC};
 use crate::fake::thing::THING;
 use datamesh_provider::{
-    BoxFuture, Code, ConnectRequest, Diagnostic, Diagnostics, ErrorKind, Located, Provider, ProviderDef,
-    ProviderError, ResourceType,
+    BoxFuture, Code, Connect, ConnectRequest, Diagnostic, Diagnostics, ErrorKind, Located, Provider,
+    ProviderDef, ProviderError, ResourceType,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -54,6 +54,15 @@ fn connect(request: ConnectRequest) -> BoxFuture<'static, Result<Arc<dyn Provide
 
 /// A provider of these types whose systems are fakes. The types may be the real ones: only the calls are not.
 pub const fn on_fakes(system: &'static str, types: &'static [&'static dyn ResourceType]) -> ProviderDef {
+    connected_by(system, types, connect)
+}
+
+/// The same where a test connects to systems of its own.
+pub const fn connected_by(
+    system: &'static str,
+    types: &'static [&'static dyn ResourceType],
+    connect: Connect,
+) -> ProviderDef {
     ProviderDef { system, types, validate_config, config_schema, connect }
 }
 

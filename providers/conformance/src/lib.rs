@@ -13,7 +13,7 @@ mod kill;
 mod suite;
 pub mod testing;
 
-pub use defs::{CATALOG, ICEBERG, KAFKA, REGISTRY, defs, on_fakes};
+pub use defs::{CATALOG, ICEBERG, KAFKA, REGISTRY, connected_by, defs, on_fakes};
 pub use fake::thing::{FakeConfig, FakeThing, FakeThingAttrs, THING};
 pub use fake::world::{Effect, Faults, Store, System, Thing, World, WorldError};
 pub use fake::{FakeSystem, has_incarnations};

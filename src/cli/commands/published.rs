@@ -40,7 +40,11 @@ pub(super) async fn publish(run: &Invocation, opened: &Opened, planned: &Planned
 
 /// Plans as the published plan was asked for; comes back where every change was reviewed.
 pub(super) async fn planned_again(run: &Invocation, opened: &Opened, name: &str) -> Result<Planned, Exit> {
-    let published = opened.session.published(name).await.map_err(|error| fail(run, opened, &error))?;
+    let published = match opened.session.published(name).await {
+        Ok(Some(published)) => published,
+        Ok(None) => return Err(missing(run, opened, name).await),
+        Err(error) => return Err(fail(run, opened, &error)),
+    };
     let request = PlanRequest { asked: published.file.asked.clone(), snapshot: None, check: true };
     let planned = opened.session.plan(&request).await.map_err(|error| open::fail_state(run, &error))?;
     plan::show(run, opened, &planned, plan_human::Options::default());
@@ -72,21 +76,27 @@ fn refuse(run: &Invocation, published: &PublishedPlan, differences: usize) -> Ex
     Exit::StalePlan
 }
 
+async fn missing(run: &Invocation, opened: &Opened, name: &str) -> Exit {
+    opened.progress.finish();
+    let environment = &opened.session.environment().name;
+    let others = match opened.session.store().published_names(environment).await {
+        Ok(others) => others,
+        Err(error) => return open::fail_state(run, &error),
+    };
+    let detail = format!("No plan was published as `{name}` in the environment {environment}.");
+    let publish = || format!("Publish one with `datamesh plan --publish {name}`.");
+    let help = did_you_mean(name, others.iter().map(String::as_str), publish);
+    run.ui.fail(Diagnostic::error(codes::NOT_PUBLISHED, detail).help(help))
+}
+
 fn fail(run: &Invocation, opened: &Opened, error: &PublishedError) -> Exit {
     opened.progress.finish();
-    let detail = format!("{error}.");
     match error {
         PublishedError::State(error) => open::fail_state(run, error),
         PublishedError::File(error) => run.ui.fail(*show::not_a_plan(error)),
-        PublishedError::Missing { name, others, .. } => {
-            let detail = detail.replacen("no plan", "No plan", 1);
-            let publish = || format!("Publish one with `datamesh plan --publish {name}`.");
-            let help = did_you_mean(name, others.iter().map(String::as_str), publish);
-            run.ui.fail(Diagnostic::error(codes::NOT_PUBLISHED, detail).help(help))
-        }
         PublishedError::Elsewhere { .. } => {
             let help = "Choose the environment with `--env`.";
-            run.ui.fail(Diagnostic::error(codes::NOT_PUBLISHED, detail).help(help))
+            run.ui.fail(Diagnostic::error(codes::NOT_PUBLISHED, format!("{error}.")).help(help))
         }
     }
 }

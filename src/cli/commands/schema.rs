@@ -1,4 +1,5 @@
-//! `datamesh schema`: JSON Schemas of manifests, for editors and CI, of what the program keeps, and of what it prints for programs.
+//! `datamesh schema`: JSON Schemas of manifests, for editors and CI, of what the program keeps, and of what it prints
+//! for programs.
 
 use crate::cli::codes;
 use crate::cli::exit::Exit;

@@ -70,14 +70,20 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
     async fn list(&self, folder: &str) -> Result<Vec<String>, StateError>;
 
     /// The lock holder is done: between the version it found and the one it left, the others may go.
-    async fn settle(&self, key: &str, found: Option<&Tag>, left: &Tag) -> Result<(), StateError>;
+    async fn settle(&self, _key: &str, _found: Option<&Tag>, _left: &Tag) -> Result<(), StateError> {
+        Ok(())
+    }
 
     /// The numbers of the older versions that the store keeps by itself, oldest first; `None`: it keeps only the
     /// last one, and whoever wants a history writes copies.
-    async fn versions(&self, key: &str) -> Result<Option<Vec<u64>>, StateError>;
+    async fn versions(&self, _key: &str) -> Result<Option<Vec<u64>>, StateError> {
+        Ok(None)
+    }
 
     /// One of [`BlobStore::versions`].
-    async fn version(&self, key: &str, number: u64) -> Result<Option<Blob>, StateError>;
+    async fn version(&self, _key: &str, _number: u64) -> Result<Option<Blob>, StateError> {
+        Ok(None)
+    }
 
     /// Puts the same content, written in another way, in the place of a version. A store that numbers its versions
     /// keeps the number.

@@ -167,15 +167,6 @@ impl BlobStore for Aged {
     async fn list(&self, folder: &str) -> Result<Vec<String>, StateError> {
         self.0.list(folder).await
     }
-    async fn settle(&self, _: &str, _: Option<&Tag>, _: &Tag) -> Result<(), StateError> {
-        Ok(())
-    }
-    async fn versions(&self, _: &str) -> Result<Option<Vec<u64>>, StateError> {
-        Ok(None)
-    }
-    async fn version(&self, _: &str, _: u64) -> Result<Option<Blob>, StateError> {
-        Ok(None)
-    }
     fn place(&self, key: &str) -> String {
         self.0.place(key)
     }

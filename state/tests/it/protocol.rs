@@ -49,11 +49,16 @@ async fn a_reader_finds_out_what_moved_meanwhile() {
     let store = StateStore::over(MemoryStore::default());
     let sales = domains(&["sales"]);
     store.lock(&context(1), request(&sales, NOW)).await.expect("locked").release().await.expect("released");
-    let seen = store.load("prod").await.expect("loaded");
+    let seen = store.load("prod").await.expect("loaded").seen();
     assert!(store.changed("prod", &seen).await.expect("asked").is_empty());
     let both = domains(&["orders", "sales"]);
     store.lock(&context(2), request(&both, NOW)).await.expect("locked").release().await.expect("released");
     assert_eq!(store.changed("prod", &seen).await.expect("asked"), ["orders", "sales"]);
+    let now = store.load("prod").await.expect("loaded");
+    assert_eq!(
+        (now.changed_since(&seen), now.changed_since(&now.seen())),
+        (domains(&["orders", "sales"]), domains(&[]))
+    );
 }
 
 #[tokio::test]

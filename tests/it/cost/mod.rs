@@ -7,7 +7,7 @@ pub(crate) mod system;
 use datamesh::engine::{Asked, codes};
 use datamesh_core::plan::Verdict;
 use datamesh_provider::BoxFuture;
-use slow::{Counts, SlowBlobs};
+use slow::{SlowBlobs, count};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,10 +17,6 @@ const PRODUCTS: usize = 600;
 async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
     static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     ALONE.lock().await
-}
-
-fn count(counts: &Counts, verb: &str, kind: &str) -> usize {
-    counts.iter().filter(|((v, k), _)| *v == verb && *k == kind).map(|(_, count)| count).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,10 @@
 //! A system that takes what it is given: each operation costs the same, so that what is added by others can be told.
 
 use async_trait::async_trait;
-use datamesh_conformance::on_fakes;
+use datamesh_conformance::connected_by;
 use datamesh_provider::{
     BoxFuture, ConnectRequest, Context, Facts, LiveObject, ObjectId, OpAction, OpDiagnostics, OpOutcome,
-    Operation, Outcome, Provider, ProviderDef, ProviderError, ReadRequest, ReadResult, ResourceType, Sink,
-    TypeName,
+    Operation, Outcome, Provider, ProviderDef, ProviderError, ReadRequest, ReadResult, Sink, TypeName,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,16 +37,10 @@ fn there() -> MutexGuard<'static, BTreeMap<(TypeName, ObjectId), LiveObject>> {
     THERE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const fn def(system: &'static str, types: &'static [&'static dyn ResourceType]) -> ProviderDef {
-    let fakes = on_fakes(system, types);
-    let (validate_config, config_schema) = (fakes.validate_config, fakes.config_schema);
-    ProviderDef { system, types, validate_config, config_schema, connect }
-}
-
-static KAFKA: ProviderDef = def("kafka", datamesh_kafka::DEF.types);
-static REGISTRY: ProviderDef = def("registry", datamesh_schema_registry::DEF.types);
-static ICEBERG: ProviderDef = def("iceberg", datamesh_iceberg::TYPES);
-static CATALOG: ProviderDef = def("catalog", datamesh_catalog::DEF.types);
+static KAFKA: ProviderDef = connected_by("kafka", datamesh_kafka::DEF.types, connect);
+static REGISTRY: ProviderDef = connected_by("registry", datamesh_schema_registry::DEF.types, connect);
+static ICEBERG: ProviderDef = connected_by("iceberg", datamesh_iceberg::TYPES, connect);
+static CATALOG: ProviderDef = connected_by("catalog", datamesh_catalog::DEF.types, connect);
 
 /// The program's providers, on this one.
 pub(crate) static ALL: &[&ProviderDef] = &[&KAFKA, &REGISTRY, &ICEBERG, &CATALOG];

@@ -211,18 +211,6 @@ impl BlobStore for SimStore {
         Ok(keys)
     }
 
-    async fn settle(&self, _: &str, _: Option<&Tag>, _: &Tag) -> Result<(), StateError> {
-        Ok(())
-    }
-
-    async fn versions(&self, _: &str) -> Result<Option<Vec<u64>>, StateError> {
-        Ok(None)
-    }
-
-    async fn version(&self, _: &str, _: u64) -> Result<Option<Blob>, StateError> {
-        Ok(None)
-    }
-
     fn place(&self, key: &str) -> String {
         format!("sim:{key}")
     }

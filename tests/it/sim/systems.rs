@@ -4,11 +4,11 @@ use super::executor::{NETWORK, ProcessId};
 use super::park::{ObjectKey, Park, Truth};
 use async_trait::async_trait;
 use datamesh_conformance::testing::jumping_context;
-use datamesh_conformance::{FakeSystem, on_fakes};
+use datamesh_conformance::{FakeSystem, connected_by};
 use datamesh_provider::{
     BoxFuture, CancelStage, ConnectRequest, Context, ErrorKind, Facts, Interruption, ObjectId, OpDiagnostics,
     OpOutcome, Operation, Outcome, Provider, ProviderDef, ProviderError, ReadRequest, ReadResult, Refusal,
-    ResourceType, Sink, TypeName,
+    Sink, TypeName,
 };
 use futures::channel::oneshot;
 use futures::future::{Either, join_all, select};
@@ -30,21 +30,10 @@ pub(crate) fn here() -> Arc<Park> {
     PARK.with_borrow(Clone::clone).expect("a simulation runs on this thread")
 }
 
-const fn def(system: &'static str, types: &'static [&'static dyn ResourceType]) -> ProviderDef {
-    let fakes = on_fakes(system, types);
-    ProviderDef {
-        system,
-        types,
-        validate_config: fakes.validate_config,
-        config_schema: fakes.config_schema,
-        connect,
-    }
-}
-
-static KAFKA: ProviderDef = def("kafka", datamesh_kafka::DEF.types);
-static REGISTRY: ProviderDef = def("registry", datamesh_schema_registry::DEF.types);
-static ICEBERG: ProviderDef = def("iceberg", datamesh_iceberg::TYPES);
-static CATALOG: ProviderDef = def("catalog", datamesh_catalog::DEF.types);
+static KAFKA: ProviderDef = connected_by("kafka", datamesh_kafka::DEF.types, connect);
+static REGISTRY: ProviderDef = connected_by("registry", datamesh_schema_registry::DEF.types, connect);
+static ICEBERG: ProviderDef = connected_by("iceberg", datamesh_iceberg::TYPES, connect);
+static CATALOG: ProviderDef = connected_by("catalog", datamesh_catalog::DEF.types, connect);
 
 /// The program's providers, on the systems of the simulation this thread runs.
 pub(crate) static ALL: &[&ProviderDef] = &[&KAFKA, &REGISTRY, &ICEBERG, &CATALOG];

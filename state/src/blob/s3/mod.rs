@@ -18,7 +18,8 @@ use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use datamesh_provider::Clock;
+use datamesh_provider::{BoxFuture, Clock};
+use futures::FutureExt as _;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::io::{Error, ErrorKind};
@@ -124,15 +125,19 @@ impl S3Store {
         }
     }
 
-    /// After a read that was not answered well: `None`, it may be tried again; else what came of it.
-    async fn once_more(&self, key: &str, bad: Answer, failures: &mut u32) -> Option<Result<(), StateError>> {
-        match bad {
-            Answer::Silent(_) | Answer::Busy(_) if *failures + 1 < READS => {
-                self.rest(*failures).await;
-                *failures += 1;
-                None
+    /// Reads again where the answer is open, a few times.
+    async fn insist<'a, T>(
+        &self,
+        read: impl Fn() -> BoxFuture<'a, Result<T, Answer>> + Send + Sync,
+    ) -> Result<T, Answer> {
+        let mut failures = 0;
+        loop {
+            match read().await {
+                Err(Answer::Silent(_) | Answer::Busy(_)) if failures + 1 < READS => {}
+                answer => return answer,
             }
-            other => Some(self.unread(key, other)),
+            self.rest(failures).await;
+            failures += 1;
         }
     }
 
@@ -172,32 +177,17 @@ async fn collect(mut body: ByteStream) -> Result<Vec<u8>, Answer> {
     Ok(bytes)
 }
 
+/// A bucket may keep versions, but whether it does is its owner's affair: none are counted on.
 #[async_trait]
 impl BlobStore for S3Store {
     async fn get(&self, key: &str) -> Result<Option<Blob>, StateError> {
-        let mut failures = 0;
-        loop {
-            let verdict = match self.get_once(key).await {
-                Ok(found) => return Ok(found),
-                Err(bad) => self.once_more(key, bad, &mut failures).await,
-            };
-            if let Some(verdict) = verdict {
-                return verdict.map(|()| None);
-            }
-        }
+        let found = self.insist(|| self.get_once(key).boxed()).await;
+        found.or_else(|bad| self.unread(key, bad).map(|()| None))
     }
 
     async fn tag(&self, key: &str) -> Result<Option<Tag>, StateError> {
-        let mut failures = 0;
-        loop {
-            let verdict = match self.tag_once(key).await {
-                Ok(found) => return Ok(found),
-                Err(bad) => self.once_more(key, bad, &mut failures).await,
-            };
-            if let Some(verdict) = verdict {
-                return verdict.map(|()| None);
-            }
-        }
+        let found = self.insist(|| self.tag_once(key).boxed()).await;
+        found.or_else(|bad| self.unread(key, bad).map(|()| None))
     }
 
     async fn put(&self, key: &str, bytes: &[u8], when: &Condition) -> Result<Tag, PutError> {
@@ -230,18 +220,12 @@ impl BlobStore for S3Store {
 
     async fn list(&self, folder: &str) -> Result<Vec<String>, StateError> {
         let prefix = format!("{}/", self.object(folder)?);
-        let mut failures = 0;
-        let mut names = loop {
-            match self.list_once(&prefix).await {
-                Ok(names) => break names,
-                Err(Answer::Silent(_) | Answer::Busy(_)) if failures + 1 < READS => {}
-                Err(Answer::Missing) => {
-                    return Err(self.failed(folder, ErrorKind::NotFound, "the bucket is not there".into()));
-                }
-                Err(other) => self.unread(folder, other)?,
+        let mut names = match self.insist(|| self.list_once(&prefix).boxed()).await {
+            Ok(names) => names,
+            Err(Answer::Missing) => {
+                return Err(self.failed(folder, ErrorKind::NotFound, "the bucket is not there".into()));
             }
-            self.rest(failures).await;
-            failures += 1;
+            Err(bad) => self.unread(folder, bad).map(|()| Vec::new())?,
         };
         names.sort_unstable();
         Ok(names.into_iter().map(|name| format!("{folder}/{name}")).collect())
@@ -249,19 +233,6 @@ impl BlobStore for S3Store {
 
     async fn rest(&self, failures: u32) {
         self.clock.sleep(PAUSE * 2u32.saturating_pow(failures)).await;
-    }
-
-    async fn settle(&self, _: &str, _: Option<&Tag>, _: &Tag) -> Result<(), StateError> {
-        Ok(())
-    }
-
-    /// A bucket may keep versions, but whether it does is its owner's affair.
-    async fn versions(&self, _: &str) -> Result<Option<Vec<u64>>, StateError> {
-        Ok(None)
-    }
-
-    async fn version(&self, _: &str, _: u64) -> Result<Option<Blob>, StateError> {
-        Ok(None)
     }
 
     fn place(&self, key: &str) -> String {
