@@ -1,6 +1,7 @@
 //! Apply: carries out the plan's own graph, group by group, with every intent stored before its call.
 //!
-//! One state write per shard stores the outcomes of one group and the intents of the next.
+//! One state write per shard stores the outcomes of one group and the intents of the next; where that one waits for
+//! nothing of the group before it, this happens while that group runs.
 
 use super::batch::{self, Ran};
 use super::prior::becomes;
@@ -11,6 +12,7 @@ use datamesh_provider::{
     Address, Attributes, Context, Event, LiveObject, OpAction, Operation, OperationId, Outcome, SystemName,
 };
 use datamesh_state::{Intent, JournalEntry, Known, Locked, Record, Shard, ShardError, StateError};
+use futures::future::join;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an apply needs beside the plan.
@@ -104,6 +106,9 @@ pub(crate) async fn apply(input: &ApplyInput<'_>, locked: &mut Locked, cx: &Cont
     run.finish()
 }
 
+/// Operations by their place in the graph, whose intents are in a draft.
+pub(super) type Ready = Vec<(usize, Operation)>;
+
 /// One apply. Drafts are the shards as they are to be written next.
 pub(super) struct Run<'a> {
     pub(super) input: &'a ApplyInput<'a>,
@@ -145,35 +150,62 @@ impl Run<'_> {
     }
 
     async fn groups(&mut self, locked: &mut Locked) {
-        let groups = self.schedule.groups();
-        let mut index = 0;
+        let (groups, systems, types) = (self.schedule.groups(), self.input.systems, self.input.types);
+        let (mut index, mut ahead) = (0, None);
         loop {
             if self.cx.cancel.is_draining() {
                 self.schedule.stop();
                 self.report.interrupted = true;
+                self.put_back(ahead.take().unwrap_or_default());
             }
-            let Some(group) = self.schedule.next_group() else { break };
-            let group = self.begin(group);
-            self.flush(locked).await;
-            let group = self.still_ours(group);
-            let group = self.unopposed(group, locked).await;
+            let group = match ahead.take() {
+                Some(ready) => ready,
+                None => match self.schedule.next_group() {
+                    Some(group) => self.make_ready(group, locked).await,
+                    None => break,
+                },
+            };
             if group.is_empty() {
                 continue;
             }
-            let operations = group.len();
             index += 1;
-            self.cx.events.event(Event::GroupStart { index, groups, operations });
+            self.cx.events.event(Event::GroupStart { index, groups, operations: group.len() });
             let batch = group.iter().map(|(_, operation)| operation.clone()).collect();
-            let ran = batch::run(self.input.systems, self.input.types, batch, self.cx).await;
+            let running = batch::run(systems, types, batch, self.cx);
+            let (ran, ready) = join(running, self.make_next_ready(locked)).await;
             self.end(&group, &ran);
+            ahead = ready;
         }
         if self.cx.cancel.is_draining() {
             self.report.interrupted = true;
         }
     }
 
+    /// Stores the intents of a group, and asks who speaks against it: what may be started.
+    async fn make_ready(&mut self, group: Vec<usize>, locked: &mut Locked) -> Ready {
+        let group = self.begin(group);
+        self.flush(locked).await;
+        let group = self.still_ours(group);
+        self.unopposed(group, locked).await
+    }
+
+    /// The same for the group after the one that runs, where it waits for nothing of it: so that no system waits for
+    /// the state.
+    async fn make_next_ready(&mut self, locked: &mut Locked) -> Option<Ready> {
+        let group = self.schedule.group_ahead()?;
+        Some(self.make_ready(group, locked).await)
+    }
+
+    /// Takes back what is ready and will not be started.
+    fn put_back(&mut self, ready: Ready) {
+        for (at, operation) in ready {
+            self.schedule.skip(at);
+            self.withdraw(&operation);
+        }
+    }
+
     /// Writes the intents of a group into the drafts.
-    fn begin(&mut self, group: Vec<usize>) -> Vec<(usize, Operation)> {
+    fn begin(&mut self, group: Vec<usize>) -> Ready {
         let mut begun = Vec::with_capacity(group.len());
         for at in group {
             let planned = self.schedule.operation(at);
@@ -229,7 +261,7 @@ impl Run<'_> {
     }
 
     /// Only what has a stored intent may be started.
-    fn still_ours(&mut self, group: Vec<(usize, Operation)>) -> Vec<(usize, Operation)> {
+    fn still_ours(&mut self, group: Ready) -> Ready {
         let (ours, lost): (Vec<_>, Vec<_>) = group
             .into_iter()
             .partition(|(_, operation)| self.drafts.contains_key(operation.address.domain()));

@@ -158,6 +158,7 @@ impl Session {
             allow_destroy,
             on_remove: Some(self.environment.on_remove),
             protected: self.environment.protected,
+            group: self.cx().budget.group,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Looking at the shards of others once the intents of a group are stored, and taking back what must not be begun.
 
-use super::apply::Run;
+use super::apply::{Ready, Run};
 use datamesh_provider::{Address, OpAction, Operation};
 use datamesh_state::{Locked, Others, Shard};
 use std::collections::BTreeMap;
@@ -11,11 +11,7 @@ type Opposed = BTreeMap<Address, String>;
 impl Run<'_> {
     /// The operations of a group against which no other shard speaks. The intents of the others are withdrawn, and so
     /// is an adoption of what is somebody else's by now.
-    pub(super) async fn unopposed(
-        &mut self,
-        group: Vec<(usize, Operation)>,
-        locked: &Locked,
-    ) -> Vec<(usize, Operation)> {
+    pub(super) async fn unopposed(&mut self, group: Ready, locked: &Locked) -> Ready {
         let adopted = std::mem::take(&mut self.adopted);
         let asked: Vec<&Operation> = group
             .iter()
@@ -42,7 +38,7 @@ impl Run<'_> {
             group.into_iter().partition(|(_, operation)| opposed.contains_key(&operation.address));
         for (at, operation) in stopped {
             self.schedule.skip(at);
-            self.change(&operation.address, |draft| drop(draft.withdraw(&operation.id)));
+            self.withdraw(&operation);
         }
         // What was adopted and has an operation of its own: the record goes once the intent is gone.
         for address in adopted.iter().filter(|address| opposed.contains_key(address)) {
@@ -79,6 +75,11 @@ impl Run<'_> {
             Some((address.clone(), format!("{} belongs to {owner} by now", record.object.0)))
         });
         operations.chain(adoptions).collect()
+    }
+
+    /// Takes the intent of an operation back that is not started.
+    pub(super) fn withdraw(&mut self, operation: &Operation) {
+        self.change(&operation.address, |draft| drop(draft.withdraw(&operation.id)));
     }
 
     fn change(&mut self, address: &Address, change: impl FnOnce(&mut Shard)) {

@@ -6,7 +6,7 @@ use super::{PlanInput, Types};
 use datamesh_provider::{Address, Diagnostic, OpAction, OperationId, digest_json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// At most this many operations in a group: what one state write has to hold.
+/// At most this many operations in a group, unless something else is asked for: what one state write has to hold.
 pub const GROUP_LIMIT: usize = 250;
 
 /// The id of a plan: a digest of what it does and of what it was made from.
@@ -52,7 +52,7 @@ pub(crate) fn execution_graph(plan: &Plan, input: &PlanInput<'_>) -> Result<Exec
     let mut graph = Builder::new(plan, input.types);
     graph.add_operations();
     graph.link(input);
-    graph.finish()
+    graph.finish(input.options.group.unwrap_or(GROUP_LIMIT))
 }
 
 /// First and last operation of each change, by rank.
@@ -143,7 +143,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn finish(self) -> Result<ExecutionGraph, Box<Diagnostic>> {
+    fn finish(self, limit: usize) -> Result<ExecutionGraph, Box<Diagnostic>> {
         let levels = levels(&self.operations).map_err(|stuck| {
             let names: BTreeSet<String> =
                 stuck.iter().map(|at| self.operations[*at].address.to_string()).collect();
@@ -167,7 +167,7 @@ impl<'a> Builder<'a> {
                 };
                 key(*a).cmp(&key(*b))
             });
-            groups.extend(level.chunks(GROUP_LIMIT).map(<[usize]>::to_vec));
+            groups.extend(level.chunks(limit.max(1)).map(<[usize]>::to_vec));
         }
         Ok(ExecutionGraph { operations: self.operations, groups })
     }

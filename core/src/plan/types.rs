@@ -392,4 +392,6 @@ pub struct PlanOptions {
     /// The environment's default for what vanished.
     pub on_remove: Option<OnRemove>,
     pub protected: bool,
+    /// Operations of one group at most; `None`: [`super::GROUP_LIMIT`].
+    pub group: Option<usize>,
 }

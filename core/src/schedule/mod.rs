@@ -55,7 +55,7 @@ impl<'p> Schedule<'p> {
     }
 
     /// The next operations to run together, or `None` when nothing is left. Every operation of an earlier group
-    /// must have ended.
+    /// must have ended, or have come with [`Schedule::group_ahead`].
     pub fn next_group(&mut self) -> Option<Vec<usize>> {
         while let Some(group) = self.graph.groups.get(self.next_group) {
             self.next_group += 1;
@@ -73,6 +73,15 @@ impl<'p> Schedule<'p> {
             }
         }
         None
+    }
+
+    /// The next operations where none of them waits for one that runs: they can be made ready meanwhile.
+    pub fn group_ahead(&mut self) -> Option<Vec<usize>> {
+        let group = self.graph.groups.get(self.next_group)?;
+        let waits = |at: &usize| {
+            self.graph.operations[*at].after.iter().any(|earlier| self.status[*earlier] == Status::Running)
+        };
+        if group.iter().any(waits) { None } else { self.next_group() }
     }
 
     fn may_run(&self, at: usize) -> bool {
@@ -173,6 +182,19 @@ mod tests {
         schedule.end(0, End::Indeterminate);
         assert_eq!(schedule.next_group(), None);
         assert_eq!(schedule.tally(), Tally { indeterminate: 1, skipped: 1, ..Tally::default() });
+    }
+
+    #[test]
+    fn what_waits_for_nothing_that_runs_is_handed_out_ahead() {
+        let graph = graph(&[&[], &[], &[0], &[]], &[&[0], &[1], &[2, 3]]);
+        let mut schedule = Schedule::new(&graph);
+        assert_eq!(schedule.next_group(), Some(vec![0]));
+        assert_eq!(schedule.group_ahead(), Some(vec![1]));
+        assert_eq!(schedule.group_ahead(), None);
+        schedule.end(0, End::Failed);
+        assert_eq!(schedule.group_ahead(), Some(vec![3]));
+        assert_eq!(schedule.group_ahead(), None);
+        assert_eq!(schedule.status(2), Status::Skipped);
     }
 
     #[test]

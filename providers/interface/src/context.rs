@@ -156,13 +156,15 @@ pub struct CallBudget {
     pub call_timeout: Duration,
     /// How many calls of one system may be under way.
     pub parallelism: usize,
+    /// How many operations one write of the state may announce; `None`: the plan's own bound.
+    pub group: Option<usize>,
     /// How long to wait for a write to become readable; `None`: the provider's own bound.
     pub settle: Option<Duration>,
 }
 
 impl Default for CallBudget {
     fn default() -> Self {
-        Self { call_timeout: Duration::from_secs(30), parallelism: 10, settle: None }
+        Self { call_timeout: Duration::from_secs(30), parallelism: 10, group: None, settle: None }
     }
 }
 

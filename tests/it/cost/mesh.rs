@@ -60,11 +60,15 @@ pub(crate) fn run_context() -> Context {
 }
 
 pub(crate) fn open(root: &Path) -> Session {
+    open_with(root, run_context())
+}
+
+pub(crate) fn open_with(root: &Path, context: Context) -> Session {
     let options = SessionOptions {
         root: root.to_owned(),
         environment: None,
         providers: Providers::of(ALL).keeping_state(state_in),
-        context: run_context(),
+        context,
         parallelism: None,
         who: "somebody".to_owned(),
         host: "here".to_owned(),

@@ -5,10 +5,11 @@ pub(crate) mod slow;
 pub(crate) mod system;
 
 use datamesh::engine::{Asked, codes};
-use datamesh_core::plan::Verdict;
-use datamesh_provider::BoxFuture;
+use datamesh_core::plan::{GROUP_LIMIT, Verdict};
+use datamesh_provider::{BoxFuture, CancelStage};
 use slow::{SlowBlobs, count};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 const PRODUCTS: usize = 600;
@@ -48,6 +49,39 @@ async fn a_run_writes_its_shard_once_a_group_and_twice_more() {
     }
 }
 
+/// No system waits for the state; what was made ready and is not started is taken back.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_group_is_made_ready_while_one_runs() {
+    let _alone = alone().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SlowBlobs::default();
+    mesh::begin_with(&store);
+    mesh::write(folder.path(), PRODUCTS, 0, "7d").expect("written");
+    let cx = mesh::run_context();
+    let (cancel, clock) = (cx.cancel.clone(), Arc::clone(&cx.clock));
+    let session = mesh::open_with(folder.path(), cx);
+    let planned = mesh::plan(&session, &["type:kafka_topic"]).await;
+    assert!(planned.plan.graph.groups.len() >= 3 && planned.plan.changes.len() == PRODUCTS);
+    let pending = async move |store: &SlowBlobs| {
+        let found = store.state().peek("test", "all").await.expect("readable").expect("a shard");
+        (found.shard.pending.len(), found.shard.resources.len())
+    };
+    let beside = store.clone();
+    system::while_operating(async move {
+        let both = async {
+            while pending(&beside).await != (2 * GROUP_LIMIT, 0) {
+                clock.sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), both).await.expect("the intents of two groups");
+        cancel.raise(CancelStage::Drain);
+    });
+    let report = session.apply(&planned, Duration::ZERO, None).await.expect("applied").report;
+    assert!(report.interrupted && report.failures.is_empty(), "{report:?}");
+    assert_eq!((report.tally.done, report.not_started.len()), (GROUP_LIMIT, PRODUCTS - GROUP_LIMIT));
+    assert_eq!(pending(&store).await, (0, GROUP_LIMIT));
+}
+
 /// A run that reads the state, and then the systems, while another one changes both, is not told of drift.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_written_while_a_run_reads_is_read_again() {
@@ -68,7 +102,7 @@ async fn what_is_written_while_a_run_reads_is_read_again() {
         (report.count(Verdict::Drifted), found.iter().map(|one| one.code).collect::<Vec<_>>())
     };
     let other = root.clone();
-    system::meanwhile(async move { drop(apply(&other, "8d").await) });
+    system::while_reading(async move { drop(apply(&other, "8d").await) });
     assert_eq!(look().await, (0, Vec::new()));
     // Whoever never rests is named.
     fn again(root: PathBuf, days: u32) -> BoxFuture<'static, ()> {
@@ -77,11 +111,11 @@ async fn what_is_written_while_a_run_reads_is_read_again() {
             let session = mesh::open(&root);
             let planned = mesh::plan(&session, &[]).await;
             session.apply(&planned, Duration::ZERO, None).await.expect("applied");
-            system::meanwhile(again(root, days + 1));
+            system::while_reading(again(root, days + 1));
         })
     }
-    system::meanwhile(again(root.clone(), 9));
+    system::while_reading(again(root.clone(), 9));
     assert_eq!(look().await.1, [codes::RESTLESS]);
     // Nothing of that is left for others.
-    system::meanwhile(async {});
+    system::while_reading(async {});
 }

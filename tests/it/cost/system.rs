@@ -21,11 +21,37 @@ pub(crate) fn operations_take(time: Duration) {
     COST.store(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
-/// What happens while a run begins to read a system, once.
-static MEANWHILE: Mutex<Option<BoxFuture<'static, ()>>> = Mutex::new(None);
+/// Something that happens once, beside a call.
+struct Once(Mutex<Option<BoxFuture<'static, ()>>>);
 
-pub(crate) fn meanwhile(work: impl Future<Output = ()> + Send + 'static) {
-    *MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(work));
+impl Once {
+    const fn nothing() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    fn set(&self, work: impl Future<Output = ()> + Send + 'static) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(work));
+    }
+
+    async fn happen(&self) {
+        let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(work) = work {
+            work.await;
+        }
+    }
+}
+
+static AT_READING: Once = Once::nothing();
+static AT_OPERATING: Once = Once::nothing();
+
+/// What happens while a run begins to read a system, once.
+pub(crate) fn while_reading(work: impl Future<Output = ()> + Send + 'static) {
+    AT_READING.set(work);
+}
+
+/// What happens while the next operations are under way, once.
+pub(crate) fn while_operating(work: impl Future<Output = ()> + Send + 'static) {
+    AT_OPERATING.set(work);
 }
 
 /// Nothing is there any more.
@@ -60,10 +86,7 @@ pub(crate) struct Plain {
 #[async_trait]
 impl Provider for Plain {
     async fn facts(&self, _: &Context) -> Result<Facts, ProviderError> {
-        let meanwhile = MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(work) = meanwhile {
-            work.await;
-        }
+        AT_READING.happen().await;
         Ok(Facts { identity: self.name.clone(), ..Facts::default() })
     }
 
@@ -82,6 +105,7 @@ impl Provider for Plain {
     async fn check(&self, _: &Context, _: &[Operation], _: &dyn Sink<OpDiagnostics>) {}
 
     async fn apply(&self, cx: &Context, operations: &[Operation], out: &dyn Sink<OpOutcome>) {
+        AT_OPERATING.happen().await;
         let count = u32::try_from(operations.len()).unwrap_or(u32::MAX);
         cx.clock.sleep(Duration::from_micros(COST.load(Ordering::Relaxed)) * count).await;
         for operation in operations {

@@ -135,7 +135,7 @@ pub(crate) fn context_of(
         lease: Arc::new(OpenGate),
         secrets: Arc::new(NoSecrets),
         events: Arc::new(NoEvents),
-        budget: CallBudget::default(),
+        budget: CallBudget { group: park.group, ..CallBudget::default() },
     }
 }
 

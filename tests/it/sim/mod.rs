@@ -53,7 +53,7 @@ fn models() -> &'static [(ObjectKey, Thing)] {
         let mut all = BTreeMap::new();
         for at in 0..revisions().len() {
             let mut executor = Executor::new(0);
-            let park = Park::new(executor.handle(), 0, Rates::default(), false, 60);
+            let park = Park::new(executor.handle(), 0, Rates::default(), Cast::PLAIN, 60);
             systems::enter(Some(Arc::clone(&park)));
             let run = Run {
                 revision: &revisions()[at],
@@ -79,8 +79,7 @@ fn simulate(seed: u64, cast: Cast, keep: usize) -> Outcome {
     let mut rng = Rng::new(seed);
     let scenario = scenario::scenario(&mut rng);
     let mut executor = Executor::new(rng.next());
-    let park =
-        Park::new(executor.handle(), rng.next(), scenario.rates, locks != LockKind::OfTheMachine, keep);
+    let park = Park::new(executor.handle(), rng.next(), scenario.rates, cast, keep);
     systems::enter(Some(Arc::clone(&park)));
     let shelf = Shelf::default();
     let mut ends: Vec<_> =
@@ -314,9 +313,9 @@ fn seeds() {
 #[test]
 fn seeds_that_were_found_stay_mended() {
     for seed in [2, 244, 455, 625] {
-        assert_holds(&simulate(seed, Cast { locks: LockKind::OfTheMachine, at_odds: false }, 60));
+        assert_holds(&simulate(seed, Cast::PLAIN, 60));
     }
-    assert_holds(&simulate(630, Cast { at_odds: false, ..Cast::of(630) }, 60));
+    assert_holds(&simulate(630, Cast { at_odds: false, group: None, ..Cast::of(630) }, 60));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::actors::Reins;
 use super::check::Watch;
 use super::executor::{Handle, ProcessId, Rng};
 use super::locks::Calls;
+use super::scenario::{Cast, LockKind};
 use super::store::Blobs;
 use datamesh_conformance::{Store, Thing};
 use datamesh_state::MemoryStore;
@@ -112,6 +113,8 @@ pub(crate) struct Park {
     pub(crate) locks: MemoryStore,
     /// Locks are leases on the store instead.
     pub(crate) leases: bool,
+    /// Operations of one group at most.
+    pub(crate) group: Option<usize>,
     /// The store's answers say how old their content is.
     pub(crate) dates: bool,
     rng: Mutex<Rng>,
@@ -134,12 +137,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Park {
-    pub(crate) fn new(exec: Handle, seed: u64, rates: Rates, leases: bool, keep: usize) -> Arc<Self> {
+    pub(crate) fn new(exec: Handle, seed: u64, rates: Rates, cast: Cast, keep: usize) -> Arc<Self> {
         Arc::new(Self {
             exec,
             systems: Store::memory(),
             locks: MemoryStore::default(),
-            leases,
+            leases: cast.locks != LockKind::OfTheMachine,
+            group: cast.group,
             dates: seed.is_multiple_of(2),
             rng: Mutex::new(Rng::new(seed ^ 0xfa17)),
             rates: Mutex::new(rates),

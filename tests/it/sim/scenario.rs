@@ -100,9 +100,14 @@ pub(crate) struct Cast {
     pub(crate) locks: LockKind,
     /// Its lanes are at odds.
     pub(crate) at_odds: bool,
+    /// Operations of one group at most: with few, one group is made ready while another runs.
+    pub(crate) group: Option<usize>,
 }
 
 impl Cast {
+    /// The first there was.
+    pub(crate) const PLAIN: Self = Self { locks: LockKind::OfTheMachine, at_odds: false, group: None };
+
     /// By streams of their own, so that a seed that found something without one of them stays what it was.
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0x10cc);
@@ -110,6 +115,7 @@ impl Cast {
             0 | 1 => LockKind::OfTheMachine,
             _ => LockKind::Leases(rng.below(4)),
         };
-        Self { locks, at_odds: Rng::new(seed ^ 0x0dd5).below(4) == 0 }
+        let small = Rng::new(seed ^ 0x6209).below(3) == 0;
+        Self { locks, at_odds: Rng::new(seed ^ 0x0dd5).below(4) == 0, group: small.then_some(2) }
     }
 }
