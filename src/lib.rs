@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod engine;
+pub mod identity;
 pub mod providers;
 pub mod sandbox;
 pub mod source;

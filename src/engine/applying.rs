@@ -221,37 +221,38 @@ impl Session {
         run: &str,
         wait: Duration,
     ) -> Result<Locked, StateError> {
-        self.store.lock(self.cx(), self.lock_request(repository, domains, operation, run, wait)).await
+        let request = self.lock_request(repository, domains, operation, run, wait).await?;
+        self.store.lock(self.cx(), request).await
     }
 
-    pub(super) fn lock_request<'a>(
+    pub(super) async fn lock_request<'a>(
         &'a self,
         repository: &'a str,
         domains: &'a [String],
         operation: &str,
         run: &str,
         wait: Duration,
-    ) -> LockRequest<'a> {
-        let info = self.lock_info(operation, run);
-        LockRequest { environment: &self.environment.name, domains, repository, info, wait }
+    ) -> Result<LockRequest<'a>, StateError> {
+        let info = self.lock_info(operation, run).await?;
+        Ok(LockRequest { environment: &self.environment.name, domains, repository, info, wait })
     }
 
     /// This run, as others see it at a lock.
-    fn lock_info(&self, operation: &str, run: &str) -> LockInfo {
-        LockInfo {
+    async fn lock_info(&self, operation: &str, run: &str) -> Result<LockInfo, StateError> {
+        Ok(LockInfo {
             id: run.to_owned(),
-            who: self.options.who.clone(),
+            who: self.who().await?.name.clone(),
             host: self.options.host.clone(),
             process: std::process::id(),
             operation: operation.to_owned(),
             since: self.cx().clock.now(),
-        }
+        })
     }
 
     /// Takes the locks of one run away from it, and returns their domains.
     pub async fn force_unlock(&self, id: &str) -> Result<Vec<String>, StateError> {
         let run = self.run_id();
-        let by = self.lock_info("force-unlock", &run);
+        let by = self.lock_info("force-unlock", &run).await?;
         let domains = self.store.force_unlock(self.cx(), &self.environment.name, id, &by).await?;
         let taken = domains.iter().map(|domain| format!("the lock of {domain} from run {id}"));
         self.record_edit("force-unlock", &run, taken.collect()).await?;

@@ -3,7 +3,8 @@
 use super::apply::ApplyReport;
 use super::planning::Planned;
 use super::recover::Settled;
-use super::session::Session;
+use super::session::{Session, SessionOptions};
+use crate::identity;
 use crate::source::Repository;
 use datamesh_core::plan::{Action, Plan, ResourceChange};
 use datamesh_provider::{OpAction, OperationId, Outcome};
@@ -21,22 +22,44 @@ pub struct RunOrigin {
     pub job: Option<String>,
 }
 
+/// A name, and whether somebody vouches for it.
+#[derive(Clone, Debug)]
+pub struct Who {
+    pub name: String,
+    pub verified: bool,
+}
+
 impl Session {
-    fn actor(&self, reason: Option<&str>) -> Actor {
+    /// Who runs this. Fails where that has to be proven and is not, and on a token that proves nothing: that is no reason
+    /// to go on without one. Whatever writes asks this first.
+    pub async fn who(&self) -> Result<&Who, StateError> {
+        let find_out = async || {
+            let SessionOptions { id_tokens, root, who, .. } = &self.options;
+            match identity::prove(id_tokens, &self.environment.audit, root, self.cx()).await {
+                Ok(Some(name)) => Ok(Who { name, verified: true }),
+                Ok(None) => Ok(Who { name: who.clone(), verified: false }),
+                Err(error) => Err(StateError::Unproven { why: error.to_string() }),
+            }
+        };
+        self.who.get_or_try_init(find_out).await
+    }
+
+    async fn actor(&self, reason: Option<&str>) -> Result<Actor, StateError> {
+        let Who { name, verified } = self.who().await?.clone();
         let origin = &self.options.origin;
         let head = || {
             let git = Repository::owning(&self.options.root).ok().flatten();
             git.and_then(|git| git.head_commit())
         };
-        Actor {
-            name: self.options.who.clone(),
-            verified: false,
+        Ok(Actor {
+            name,
+            verified,
             host: self.options.host.clone(),
             commit: origin.commit.clone().or_else(head),
             change_request: origin.change_request.clone(),
             job: origin.job.clone(),
             reason: reason.map(str::to_owned),
-        }
+        })
     }
 
     async fn file(&self, name: &str, run: &str, entry: Entry) -> Result<(), StateError> {
@@ -65,7 +88,7 @@ impl Session {
         };
         let begun = Begun {
             operation,
-            actor: self.actor(reason),
+            actor: self.actor(reason).await?,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             plan: plan.id.clone(),
             inputs_digest: plan.inputs_digest.clone(),
@@ -120,7 +143,7 @@ impl Session {
         run: &str,
         what: Vec<String>,
     ) -> Result<(), StateError> {
-        let edited = Edited { operation: operation.to_owned(), actor: self.actor(None), what };
+        let edited = Edited { operation: operation.to_owned(), actor: self.actor(None).await?, what };
         self.file(run, run, Entry::Edited(edited)).await
     }
 

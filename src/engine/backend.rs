@@ -5,13 +5,13 @@ use super::encryption;
 use super::session::SessionOptions;
 use datamesh_core::graph::environment::ResolvedEnvironment;
 use datamesh_core::manifest::model::{Opt, StateBackend, StateSettings};
-use datamesh_provider::{Diagnostic, Diagnostics, Spanned};
+use datamesh_provider::{Diagnostic, Diagnostics, Spanned, is_loopback_host};
 use datamesh_state::{HeartbeatThread, LeaseLocks, LeaseTiming, S3Settings, S3Store, StateStore};
 use serde_json::Value;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
-use url::{Host, Url};
+use url::Url;
 
 /// Certificates are small.
 const CA_BYTES: u64 = 1 << 20;
@@ -90,11 +90,8 @@ fn is_prefix(text: &str) -> bool {
 
 fn is_endpoint(text: &str, insecure: bool) -> Result<(), String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => return Err("it names no host".to_owned()),
+    let Some(loopback) = url.host_str().map(is_loopback_host) else {
+        return Err("it names no host".to_owned());
     };
     match url.scheme() {
         "https" => {}

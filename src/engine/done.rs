@@ -44,12 +44,19 @@ impl Session {
         if !report.is_complete() || report.interrupted || !report.mismatches.is_empty() {
             return report;
         }
+        let who = match self.who().await {
+            Ok(who) => who.name.clone(),
+            Err(error) => {
+                report.state_errors.push(error);
+                return report;
+            }
+        };
         let done = Done {
             format: DONE_FORMAT,
             plan: plan.to_owned(),
             run: run.to_owned(),
             at: self.cx().clock.now(),
-            who: self.options.who.clone(),
+            who,
         };
         let text = canonical_json(&json!(done)) + "\n";
         // Somebody else's mark of the same plan says the same.

@@ -150,7 +150,7 @@ impl Session {
     /// documents that was.
     pub async fn reseal(&self, what: &str, wait: Duration) -> Result<usize, EditError> {
         let run = self.run_id();
-        let request = self.lock_request(&self.repository, &[], "state upgrade", &run, wait);
+        let request = self.lock_request(&self.repository, &[], "state upgrade", &run, wait).await?;
         let mut count = self.store.reseal(self.cx(), request).await?;
         for (path, bytes) in self.journals_to_reseal()? {
             let fails = |source| StateError::Io { place: path.display().to_string(), source };

@@ -32,7 +32,7 @@ mod withdraw;
 
 pub use apply::{ApplyReport, Failure};
 pub use applying::{Applied, ApplyError, Recovered};
-pub use audit::RunOrigin;
+pub use audit::{RunOrigin, Who};
 pub use backend::judge as judge_state;
 pub use edit::{Edit, EditError};
 pub use formats::format_schemas;

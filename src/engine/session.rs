@@ -1,7 +1,9 @@
 //! One run in one environment: from manifests to a plan, and from a plan to a changed world.
 
 use super::audit::RunOrigin;
+use super::audit::Who;
 use super::backend;
+use crate::identity::IdTokens;
 use crate::providers::Providers;
 use crate::source;
 use datamesh_core::graph::environment::{ResolvedEnvironment, environment};
@@ -12,6 +14,7 @@ use datamesh_state::{StateError, StateStore};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// How a session is opened.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub struct SessionOptions {
     pub who: String,
     pub host: String,
     pub origin: RunOrigin,
+    /// What proves who this is, where the environment asks for that.
+    pub id_tokens: IdTokens,
 }
 
 /// Why there is no session. Everything that was found is in the diagnostics.
@@ -49,6 +54,8 @@ pub struct Session {
     pub(crate) inputs_digest: String,
     /// What loading and choosing found.
     pub(crate) diagnostics: Diagnostics,
+    /// Found out before anything is locked.
+    pub(super) who: OnceCell<Who>,
 }
 
 impl Session {
@@ -90,7 +97,8 @@ impl Session {
         let repository = mesh.metadata.name.value.clone();
         let types = options.providers.types();
         let inputs_digest = load.inputs_digest();
-        Ok(Self { types, environment, store, repository, inputs_digest, diagnostics, options, load })
+        let who = OnceCell::new();
+        Ok(Self { types, environment, store, repository, inputs_digest, diagnostics, options, load, who })
     }
 
     pub fn sources(&self) -> &Sources {
@@ -115,6 +123,10 @@ impl Session {
 
     pub fn store(&self) -> &StateStore {
         &self.store
+    }
+
+    pub fn has_id_token(&self) -> bool {
+        self.options.id_tokens.any()
     }
 
     pub fn diagnostics(&self) -> &Diagnostics {

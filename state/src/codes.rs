@@ -18,3 +18,4 @@ pub const UNFIT: Code = Code::new("DM0413", "the storage does not keep condition
 pub const PLAINTEXT: Code = Code::new("DM0414", "what has to be encrypted is not");
 pub const NO_KEY: Code = Code::new("DM0415", "the key of something encrypted is not configured");
 pub const SEALED: Code = Code::new("DM0416", "something encrypted cannot be decrypted");
+pub const UNPROVEN: Code = Code::new("DM0417", "nobody vouches for who runs this");

@@ -43,6 +43,8 @@ pub enum StateError {
         "{place} cannot be decrypted: either it was changed, or the key `{key}` is not the one it was encrypted with"
     )]
     Sealed { place: String, key: String },
+    #[error("{why}")]
+    Unproven { why: String },
     #[error("interrupted while waiting for the lock on domain {domain}")]
     Cancelled { domain: String },
 }
@@ -84,6 +86,7 @@ pub enum StateErrorKind {
     Plaintext,
     NoKey,
     Sealed,
+    Unproven,
 }
 
 impl StateError {
@@ -105,6 +108,7 @@ impl StateError {
             Self::Plaintext { .. } => StateErrorKind::Plaintext,
             Self::NoKey { .. } => StateErrorKind::NoKey,
             Self::Sealed { .. } => StateErrorKind::Sealed,
+            Self::Unproven { .. } => StateErrorKind::Unproven,
         }
     }
 
@@ -126,6 +130,7 @@ impl StateError {
             StateErrorKind::Plaintext => codes::PLAINTEXT,
             StateErrorKind::NoKey => codes::NO_KEY,
             StateErrorKind::Sealed => codes::SEALED,
+            StateErrorKind::Unproven => codes::UNPROVEN,
         }
     }
 
@@ -171,6 +176,9 @@ impl StateError {
             }
             StateErrorKind::Sealed => {
                 "check the value of that key; if it is right, put a backup in the place of what was changed"
+            }
+            StateErrorKind::Unproven => {
+                "nothing was written; give the job an ID token for this environment's `audit.identity`, see \"Who did it\" in README.md"
             }
             StateErrorKind::Unfit => {
                 "two runs at once would lose each other's work there; use a store with conditional writes"

@@ -4,8 +4,9 @@
 use crate::journal::overtaken;
 use crate::world::{EVENTS, Mesh};
 use datamesh::engine::{OsEntropy, RunOrigin, Secrets, Session, SessionOptions, SystemClock};
+use datamesh::identity::{IdTokens, TokenRequest};
 use datamesh::providers::Providers;
-use datamesh_provider::{CallBudget, Cancel, Context, NoEvents, OpenGate, base64};
+use datamesh_provider::{CallBudget, Cancel, Context, NoEvents, OpenGate, Secret, base64};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -258,6 +259,12 @@ fn a_storage_that_repeats_what_it_is_sent() {
     are_hidden(&nothing_is_told("s3", &echo(), COMMANDS), &["kafka.default"]);
 }
 
+/// Of a job that can prove who it is.
+fn id_tokens() -> IdTokens {
+    let request = TokenRequest { url: "http://127.0.0.1:9".to_owned(), bearer: Secret::new(SECRETS[0].1) };
+    IdTokens { token: Some(Secret::new(SECRETS[1].1)), request: Some(request) }
+}
+
 /// What a panic would print.
 #[test]
 fn no_value_of_the_program_shows_them() {
@@ -290,6 +297,7 @@ fn no_value_of_the_program_shows_them() {
             who: "tester".to_owned(),
             host: "here".to_owned(),
             origin: RunOrigin::default(),
+            id_tokens: id_tokens(),
         };
         let session = Session::open(options).expect("a session");
         let shown = format!("{session:#?} {session:?}");

@@ -13,6 +13,7 @@ mod flow;
 mod formats;
 mod golden;
 mod hostile;
+mod identity;
 mod invariants;
 mod journal;
 mod kill;

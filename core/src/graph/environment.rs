@@ -1,6 +1,7 @@
 //! The chosen environment: its systems, its defaults, and how careful to be with them.
 
 use crate::contract::did_you_mean;
+use crate::graph::audit::Audit;
 use crate::graph::codes;
 use crate::graph::endpoints::{Endpoints, Place};
 use crate::graph::secrets;
@@ -25,6 +26,7 @@ pub struct ResolvedEnvironment {
     pub on_remove: OnRemove,
     pub parallelism: u16,
     pub protected: bool,
+    pub audit: Audit,
     /// The absolute path of the mesh's root, with `/`.
     pub root: String,
     /// The place of the environment's name.
@@ -107,6 +109,7 @@ pub fn environment(
         on_remove: environment.on_remove.as_ref().map_or(OnRemove::Hold, |r| r.value),
         parallelism: parallelism(environment, &mut found),
         protected: environment.protected.as_ref().is_some_and(|p| p.value),
+        audit: Audit::of(environment.audit.as_deref(), &mut found),
         root: root.to_owned(),
         span: key.span,
     };

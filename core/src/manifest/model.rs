@@ -665,6 +665,29 @@ pub struct Environment {
     /// How absolute addresses in manifests map here.
     #[serde(default)]
     pub endpoints: Map<String>,
+    pub audit: Opt<AuditSettings>,
+}
+
+/// Who may vouch for the names in audit records.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuditSettings {
+    /// Whose ID tokens (OpenID Connect) are believed.
+    #[serde(default)]
+    pub identity: Vec<Spanned<TrustedIssuer>>,
+    /// Whoever writes needs an ID token. Default: false.
+    pub required: Opt<bool>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedIssuer {
+    /// As its tokens name it (`iss`): an https address, without a query.
+    pub issuer: Spanned<String>,
+    /// Whom its tokens have to be for (`aud`).
+    pub audience: Spanned<String>,
+    /// A file with the certificates in PEM that its server is trusted by, beside the usual ones.
+    pub ca_file: Opt<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]

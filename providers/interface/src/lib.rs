@@ -13,6 +13,7 @@ mod diagnostic;
 mod duration;
 mod error;
 mod event;
+mod loopback;
 mod object;
 mod operation;
 mod provider;
@@ -29,6 +30,7 @@ pub use diagnostic::{Code, Diagnostic, Diagnostics, Label, Severity};
 pub use duration::{DurationError, parse_duration_ms, show_duration_ms};
 pub use error::{ErrorKind, ProviderError};
 pub use event::{Event, EventSink, NoEvents};
+pub use loopback::is_loopback_host;
 pub use object::{Attributes, LiveObject, Object, ObjectId};
 pub use operation::{
     Interruption, OpAction, OpDiagnostics, OpOutcome, Operation, OperationId, Outcome, Refusal,

@@ -105,12 +105,17 @@ async fn once(
 /// The domains whose pending operations are somebody's work, with who that is.
 pub(super) type Left = Vec<StateError>;
 
-/// Watches for signals, and settles what an interrupted apply left.
+/// Watches for signals, finds out who this is, and settles what an interrupted apply left.
 pub(super) async fn prepare(run: &Invocation, opened: &Opened, writing: &Writing) -> Result<Left, Exit> {
     if let Err(error) = watch_signals(&opened.context, writing.shutdown_grace) {
         let detail = format!("Signals cannot be watched for: {error}.");
         return Err(run.ui.fail(Diagnostic::error(codes::ENGINE, detail)));
     }
+    // Before anybody is asked to approve what could not be recorded.
+    opened.session.who().await.map_err(|error| {
+        opened.progress.finish();
+        open::fail_state(run, &error)
+    })?;
     settle(run, opened, writing).await
 }
 

@@ -21,7 +21,8 @@ Examples:
 
 Checks the manifests, asks every system of the environment who it is, reads the state, and has its storage keep the \
 conditional writes that all safety stands on: one after another, and sixteen at once. It leaves one small object below \
-`_probe/` there. Nothing else is written.")]
+`_probe/` there. Nothing else is written. Where the environment believes ID tokens, it says whether this run has one that \
+proves who it is.")]
 pub struct DoctorArgs {}
 
 /// One thing that was looked at.
@@ -48,6 +49,7 @@ pub(super) async fn backends(run: &Invocation, root: PathBuf) -> Exit {
     };
     let mut checks = systems(&opened.session).await;
     checks.extend(state(&opened.session).await);
+    checks.extend(identity(&opened.session).await);
     opened.progress.finish();
     let name = &opened.session.environment().name;
     let text = if run.ui.json { checks.iter().map(line).collect() } else { text(name, &checks) };
@@ -99,6 +101,25 @@ async fn state(session: &Session) -> Vec<Check> {
     };
     checks.push(Check { name: "state".into(), verdict });
     checks
+}
+
+/// Whether somebody vouches for who this is, where an environment asks for that.
+async fn identity(session: &Session) -> Option<Check> {
+    let audit = &session.environment().audit;
+    if audit.trusted.is_empty() {
+        return None;
+    }
+    let verdict = match (session.has_id_token(), audit.required) {
+        (true, _) => match session.who().await {
+            Ok(who) => Ok(format!("{}, proven by an ID token", who.name)),
+            Err(error) => Err((error.to_string(), error.hint().to_owned())),
+        },
+        (false, true) => Ok("no ID token here: from here nothing can be written".to_owned()),
+        (false, false) => {
+            Ok("no ID token here: records of what is done from here say that nobody vouches".to_owned())
+        }
+    };
+    Some(Check { name: "identity".into(), verdict })
 }
 
 fn line(check: &Check) -> String {

@@ -7,8 +7,9 @@ use crate::cli::invocation::Invocation;
 use crate::cli::render::progress::Progress;
 use crate::cli::timing::Timing;
 use crate::engine::{Asked, OsEntropy, RunOrigin, Secrets, Session, SessionOptions, SystemClock};
+use crate::identity::{IdTokens, TokenRequest};
 use datamesh_core::graph::selector::AddressGlob;
-use datamesh_provider::{CallBudget, Cancel, Context, Diagnostic, EventSink, OpenGate, Sources};
+use datamesh_provider::{CallBudget, Cancel, Context, Diagnostic, EventSink, OpenGate, Secret, Sources};
 use datamesh_state::{StateError, StateErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,6 +78,7 @@ fn options(
         who: who(),
         host: host(),
         origin: origin(),
+        id_tokens: id_tokens(),
     }
 }
 
@@ -125,6 +127,16 @@ fn origin() -> RunOrigin {
         change_request: pull.or_else(|| first(&["CI_MERGE_REQUEST_IID"]).map(|id| format!("!{id}"))),
         job: github().or_else(|| first(&["CI_JOB_URL", "BUILD_URL"])),
     }
+}
+
+/// What a CI job is given to prove who it is.
+fn id_tokens() -> IdTokens {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let request = || {
+        let bearer = Secret::new(variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?);
+        Some(TokenRequest { url: variable("ACTIONS_ID_TOKEN_REQUEST_URL")?, bearer })
+    };
+    IdTokens { token: variable("DATAMESH_ID_TOKEN").map(Secret::new), request: request() }
 }
 
 fn host() -> String {

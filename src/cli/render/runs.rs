@@ -55,6 +55,7 @@ fn head(filed: &Filed, operation: &str, actor: &Actor, verdict: &str) -> String 
     );
     let facts = [
         ("run", Some(filed.record.run.clone())),
+        ("proven", actor.verified.then(|| "by an ID token".to_owned())),
         ("reason", actor.reason.clone()),
         ("commit", actor.commit.clone()),
         ("change request", actor.change_request.clone()),

@@ -3,6 +3,7 @@
 use super::slow::SlowBlobs;
 use super::system::{self, ALL};
 use datamesh::engine::{Asked, PlanRequest, Planned, RunOrigin, Session, SessionOptions};
+use datamesh::identity::IdTokens;
 use datamesh::providers::Providers;
 use datamesh_conformance::testing::{RealClock, SeededEntropy, context};
 use datamesh_provider::Context;
@@ -73,6 +74,7 @@ pub(crate) fn open_with(root: &Path, context: Context) -> Session {
         who: "somebody".to_owned(),
         host: "here".to_owned(),
         origin: RunOrigin::default(),
+        id_tokens: IdTokens::default(),
     };
     Session::open(options).expect("a session")
 }

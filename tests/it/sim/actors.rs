@@ -7,6 +7,7 @@ use super::meshes::Revision;
 use super::park::{ObjectKey, Park, Truth};
 use super::systems::{ALL, here};
 use datamesh::engine::{ApplyError, PlanFile, PlanRequest, Planned, RunOrigin, Session, SessionOptions};
+use datamesh::identity::IdTokens;
 use datamesh::providers::Providers;
 use datamesh_conformance::testing::NoSecrets;
 use datamesh_conformance::{Thing, has_incarnations};
@@ -111,6 +112,7 @@ pub(crate) fn session_of(park: &Park, revision: &Revision, context: Context) -> 
         who: park.name_of(park.exec.current()),
         host: "park".to_owned(),
         origin: RunOrigin::default(),
+        id_tokens: IdTokens::default(),
     };
     Session::over(options, Arc::clone(&revision.load)).expect("a session")
 }

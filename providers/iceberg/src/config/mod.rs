@@ -14,9 +14,9 @@
 
 use crate::codes::{INSECURE, SETTINGS, UNKNOWN_SETTING};
 use crate::location;
-use datamesh_provider::{Diagnostic, Diagnostics, Located, SecretText};
+use datamesh_provider::{Diagnostic, Diagnostics, Located, SecretText, is_loopback_host};
 use serde_json::{Map, Value, json};
-use url::{Host, Url};
+use url::Url;
 
 /// The settings of one catalog, checked. Paths are as written: relative ones are relative to the mesh's root.
 #[derive(Clone, Debug)]
@@ -81,12 +81,7 @@ pub(crate) fn decode(located: &Located) -> (Option<Settings>, Diagnostics) {
 
 /// Whether a host can only be this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    }
+    url.host_str().is_some_and(is_loopback_host)
 }
 
 const SQL_KEYS: &[&str] = &["catalog", "name", "uri", "warehouse"];
