@@ -225,6 +225,24 @@ fn every_error_of_every_file_has_its_place_and_a_suggestion() {
 }
 
 #[test]
+fn a_broken_mesh_document_hides_no_error_of_the_others() {
+    let dir = folder();
+    let root = dir.path();
+    datamesh(root, &["init"]).code(0);
+    let typo = TYPO.replace("owenr:", "owner:").replace("secret", "internal");
+    let typo = typo.replace("tipe: string", "type: strnig");
+    fs::write(root.join("domains/orders/order-lines.yaml"), typo).expect("written");
+    let mesh = fs::read_to_string(root.join("datamesh.yaml")).expect("read");
+    fs::write(root.join("datamesh.yaml"), mesh.replace("environments:", "enviroments:")).expect("written");
+    let run = datamesh(root, &["validate"]).code(1);
+    let text = err(&run);
+    assert!(text.contains("did you mean `environments`?"), "{text}");
+    assert!(text.contains("order-lines.yaml:12:15") && text.contains("DM0200"), "{text}");
+    assert_eq!(text.matches("error[").count(), 2, "{text}");
+    assert!(out(&run).contains("the Mesh document has to be right first"), "{}", out(&run));
+}
+
+#[test]
 fn one_file_is_validated_outside_of_a_mesh() {
     let dir = folder();
     let path = dir.path().join("product.yaml");

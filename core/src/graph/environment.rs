@@ -5,7 +5,7 @@ use crate::graph::audit::Audit;
 use crate::graph::codes;
 use crate::graph::endpoints::{Endpoints, Place};
 use crate::graph::secrets;
-use crate::manifest::model::{Environment, Mesh, NamePrefixes, OnRemove, Opt, StateSettings};
+use crate::manifest::model::{Environment, Mesh, NamePrefixes, OnRemove, Opt, StateBackend, StateSettings};
 use crate::manifest::values::Node;
 use datamesh_provider::{Diagnostic, Diagnostics, Located, Span, Spanned, SystemName};
 use serde_json::Value;
@@ -68,6 +68,37 @@ impl Prefixes {
             "registry" => &self.subject,
             "iceberg" => &self.namespace,
             _ => "",
+        }
+    }
+}
+
+impl ResolvedEnvironment {
+    /// What is known of environments where the Mesh document is broken: nothing.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            name: String::new(),
+            all: Vec::new(),
+            systems: BTreeMap::new(),
+            state: StateSettings {
+                backend: Spanned::implied(StateBackend::Local),
+                path: None,
+                bucket: None,
+                prefix: None,
+                region: None,
+                endpoint: None,
+                path_style: None,
+                tls: None,
+                encryption: None,
+            },
+            defaults: Defaults::default(),
+            prefixes: Prefixes::default(),
+            endpoints: Endpoints::default(),
+            on_remove: OnRemove::Hold,
+            parallelism: 1,
+            protected: false,
+            audit: Audit::default(),
+            root: String::new(),
+            span: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::graph::{
     subject, template,
 };
 use crate::manifest::Load;
-use datamesh_provider::{Address, Attributes, Diagnostic, Diagnostics, Object, SpanMap};
+use datamesh_provider::{Address, Attributes, Code, Diagnostic, Diagnostics, Object, Severity, SpanMap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::thread::ScopedJoinHandle;
@@ -37,6 +37,23 @@ pub fn resolve(
 pub fn judge(load: &Load, environment: &ResolvedEnvironment, validate: &Validate<'_>) -> Diagnostics {
     run(load, environment, &Recorded::default(), Some(validate)).1
 }
+
+/// The same where the Mesh document is broken: the errors that no environment has a part in.
+pub fn judge_without_mesh(load: &Load, validate: &Validate<'_>) -> Diagnostics {
+    let certain =
+        |found: &Diagnostic| found.severity == Severity::Error && !OF_ENVIRONMENTS.contains(&found.code);
+    judge(load, &ResolvedEnvironment::unknown(), validate).into_iter().filter(certain).collect()
+}
+
+/// What may be wrong only because the environment is not known.
+const OF_ENVIRONMENTS: &[Code] = &[
+    codes::BAD_SELECTOR,
+    codes::CLAIMED_TWICE,
+    codes::OUTSIDE_SYSTEM,
+    codes::UNKNOWN_ENVIRONMENT,
+    codes::UNKNOWN_SYSTEM,
+    codes::UNMAPPED_ADDRESS,
+];
 
 fn run(
     load: &Load,

@@ -158,7 +158,7 @@ impl<F: FileSet> Reader<'_, F> {
                 None => malformed = true,
             }
         }
-        if !ours && !refused && is_named_ours(&load.path) {
+        if !ours && !refused && is_named_ours(&load.path) && !self.groups.are_unsure() {
             let detail =
                 format!("`{}` is named as a manifest, but holds no document of datamesh.", load.path);
             load.broken(None, None);

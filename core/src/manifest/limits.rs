@@ -59,6 +59,11 @@ const CEILING: Limits = Limits {
 };
 
 impl Limits {
+    /// The highest that a Mesh document can set.
+    pub(crate) fn widest() -> Self {
+        CEILING
+    }
+
     /// The limits that a Mesh document sets. A setting outside of its range is reported and leaves the default.
     pub fn from_settings(settings: &LimitSettings) -> (Self, Diagnostics) {
         let LimitSettings {

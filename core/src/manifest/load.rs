@@ -174,10 +174,7 @@ pub struct Load {
 impl Load {
     /// The Mesh document.
     pub fn mesh(&self) -> Option<&Mesh> {
-        self.manifests.iter().find_map(|loaded| match &loaded.manifest {
-            Manifest::Mesh(mesh) => Some(&**mesh),
-            _ => None,
-        })
+        mesh_in(&self.manifests)
     }
 
     /// Whether every document of ours was there and was read: only then may absence mean removal.
@@ -202,29 +199,20 @@ pub fn load(files: &impl FileSet, options: &LoadOptions) -> Load {
     for entry in files.files() {
         load.seen_paths.insert(entry.path.clone());
     }
-    let defaults = Limits::default();
-    let groups = match mesh_settings(files, options, &defaults) {
-        MeshSettings::Broken(first) => {
-            load.stopped = true;
-            load.take(files, vec![first]);
-            load.diagnostics.sort();
-            return load;
-        }
-        MeshSettings::Absent => Groups::new(None),
-        MeshSettings::Found { limits, groups } => {
-            load.limits = limits;
-            groups
-        }
-    };
+    let Settings { limits, groups, broken } = mesh_settings(files, options);
+    load.limits = limits;
+    load.stopped = broken.is_some();
     let reader = Reader { files, limits: &load.limits, groups: &groups, recorded: &options.recorded };
-    match read_all(&reader, options) {
+    match read_all(&reader, options, broken) {
         Ok(results) => load.take(files, results),
         Err(over) => {
             load.stopped = true;
             load.diagnostics.push(over);
         }
     }
-    load.check_mesh();
+    if !load.stopped {
+        load.check_mesh();
+    }
     load.diagnostics.sort();
     load
 }
@@ -245,44 +233,63 @@ pub fn may_hold_mesh(bytes: &[u8]) -> bool {
     })
 }
 
-enum MeshSettings {
-    Absent,
-    Found { limits: Limits, groups: Groups },
-    Broken(FileLoad),
+/// How to read all files but the Mesh document.
+struct Settings {
+    limits: Limits,
+    groups: Groups,
+    /// The Mesh document is broken. What the others say wrong is said in the same run; nothing is planned.
+    broken: Option<FileLoad>,
 }
 
 /// Reads the Mesh document before all others: it sets the limits and the groups for them.
-fn mesh_settings(files: &impl FileSet, options: &LoadOptions, defaults: &Limits) -> MeshSettings {
+fn mesh_settings(files: &impl FileSet, options: &LoadOptions) -> Settings {
+    let (limits, groups) = (Limits::default(), Groups::new(None));
+    let absent = Settings { limits: limits.clone(), groups: groups.clone(), broken: None };
     let Ok(index) = files.files().binary_search_by(|entry| entry.path.as_str().cmp(MESH_FILE)) else {
-        return MeshSettings::Absent;
+        return absent;
     };
-    let groups = Groups::new(None);
-    let reader = Reader { files, limits: defaults, groups: &groups, recorded: &options.recorded };
+    let reader = Reader { files, limits: &limits, groups: &groups, recorded: &options.recorded };
     let mut first = reader.file(index);
-    let mesh = first.manifests.iter().find_map(|loaded| match &loaded.manifest {
-        Manifest::Mesh(mesh) => Some(mesh.clone()),
-        _ => None,
-    });
-    let Some(mesh) = mesh else {
+    let Some(mesh) = mesh_in(&first.manifests).cloned() else {
         // Nothing wrong with a file of this name that holds something else; the Mesh may be absent.
         let suspicious = first.diagnostics.has_errors();
-        return if suspicious { MeshSettings::Broken(first) } else { MeshSettings::Absent };
+        return if suspicious { unsettled(first) } else { absent };
     };
     let (limits, mut found) = match &mesh.spec.limits {
         Some(settings) => Limits::from_settings(settings),
         None => (Limits::default(), Diagnostics::default()),
     };
     let company = mesh.spec.api_group.as_ref();
-    if let Some(group) = company.filter(|group| !is_group(group)) {
+    if let Some(group) = company.filter(|group| !is_group(&group.value)) {
         let detail = format!("`{}` is not a group name.", group.value);
         let wrong = Diagnostic::error(codes::BAD_API_GROUP, detail).on(group, "not a domain name");
         found.push(wrong.help("Write a domain name with at least one dot, such as `data.acme.com`."));
     }
     if found.has_errors() {
         first.diagnostics.extend(found);
-        return MeshSettings::Broken(first);
+        return unsettled(first);
     }
-    MeshSettings::Found { limits, groups: Groups::new(company.map(|group| group.value.as_str())) }
+    Settings { limits, groups: Groups::new(company.map(|group| group.value.as_str())), broken: None }
+}
+
+/// A broken Mesh document may have meant to raise limits and to name a group, so others are not blamed for either:
+/// the widest limits hold, and a document of an unknown group is another tool's.
+fn unsettled(first: FileLoad) -> Settings {
+    let parts = first.partial.iter().map(|partial| &partial.loaded);
+    let mesh = mesh_in(parts).or_else(|| mesh_in(&first.manifests));
+    let group = mesh.and_then(|mesh| mesh.spec.api_group.as_ref()).filter(|group| is_group(&group.value));
+    let groups = match group {
+        Some(group) => Groups::new(Some(&group.value)),
+        None => Groups::unsure(),
+    };
+    Settings { limits: Limits::widest(), groups, broken: Some(first) }
+}
+
+fn mesh_in<'a>(loaded: impl IntoIterator<Item = &'a Loaded>) -> Option<&'a Mesh> {
+    loaded.into_iter().find_map(|loaded| match &loaded.manifest {
+        Manifest::Mesh(mesh) => Some(&**mesh),
+        _ => None,
+    })
 }
 
 /// A DNS name with a dot, as Kubernetes groups are.
@@ -332,25 +339,33 @@ impl<'l> Totals<'l> {
     }
 }
 
-/// All files, in their order.
-fn read_all<F: FileSet>(reader: &Reader<'_, F>, options: &LoadOptions) -> Result<Vec<FileLoad>, Diagnostic> {
+/// All files, in their order. `done` was read before.
+fn read_all<F: FileSet>(
+    reader: &Reader<'_, F>,
+    options: &LoadOptions,
+    done: Option<FileLoad>,
+) -> Result<Vec<FileLoad>, Diagnostic> {
     let count = reader.files.files().len();
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = options.threads.map_or_else(cores, NonZeroUsize::get).clamp(1, count.max(1));
     let totals = Totals::new(reader.limits);
     let next = AtomicUsize::new(0);
+    let already = done.as_ref().map(|done| done.file);
     let work = || {
-        let mut done = Vec::new();
+        let mut all = Vec::new();
         while !totals.over.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= count {
                 break;
             }
+            if already.is_some_and(|file| usize::try_from(file.0) == Ok(index)) {
+                continue;
+            }
             let file = reader.file(index);
             totals.add(&file);
-            done.push(file);
+            all.push(file);
         }
-        done
+        all
     };
     let (mut results, started) = std::thread::scope(|scope| {
         let spawn = |_| std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work).ok();
@@ -373,6 +388,7 @@ fn read_all<F: FileSet>(reader: &Reader<'_, F>, options: &LoadOptions) -> Result
         ));
     }
     totals.verdict()?;
+    results.extend(done);
     results.sort_by_key(|file| file.file);
     Ok(results)
 }

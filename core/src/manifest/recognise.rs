@@ -16,6 +16,8 @@ pub(crate) struct Groups {
     datamesh: Vec<String>,
     /// Groups of policies and waivers; ours first.
     governance: Vec<String>,
+    /// There may be a group of the company's, and it is not known: no document is blamed for an unknown one.
+    unsure: bool,
 }
 
 /// What a document is to us.
@@ -31,13 +33,25 @@ pub(crate) enum Verdict {
 impl Groups {
     /// `company` is the group the Mesh document names, if any.
     pub(crate) fn new(company: Option<&str>) -> Self {
-        let mut groups =
-            Self { datamesh: vec![DATAMESH_GROUP.to_owned()], governance: vec![GOVERNANCE_GROUP.to_owned()] };
+        let mut groups = Self {
+            datamesh: vec![DATAMESH_GROUP.to_owned()],
+            governance: vec![GOVERNANCE_GROUP.to_owned()],
+            unsure: false,
+        };
         if let Some(company) = company {
             groups.datamesh.push(company.to_owned());
             groups.governance.extend([format!("governance.{company}"), company.to_owned()]);
         }
         groups
+    }
+
+    /// The company's group is not known.
+    pub(crate) fn unsure() -> Self {
+        Self { unsure: true, ..Self::new(None) }
+    }
+
+    pub(crate) fn are_unsure(&self) -> bool {
+        self.unsure
     }
 
     /// Whether the bytes of one of our group names occur. Our second group contains the first.
@@ -131,7 +145,9 @@ impl<'t> Header<'t, '_> {
                 .at(self.span(self.api), format!("did you mean `{near}/{VERSION}`?"));
             return Err(wrong.help(format!("Write `apiVersion: {near}/{VERSION}`.")));
         }
-        let Some(kind) = kind.filter(|kind| kind.is_distinctive()) else { return Ok(Verdict::Foreign) };
+        let Some(kind) = kind.filter(|kind| kind.is_distinctive() && !groups.unsure) else {
+            return Ok(Verdict::Foreign);
+        };
         let right = self.right(groups, kind);
         let detail = match self.api {
             None => format!("A {} without apiVersion would be ignored.", kind.name()),

@@ -10,8 +10,9 @@ use crate::engine::{codes, judge_state};
 use crate::source::{self, WorkingTree};
 use clap::Args;
 use datamesh_core::graph::environment::{ResolvedEnvironment, environment};
-use datamesh_core::graph::resolve::judge;
+use datamesh_core::graph::resolve::{judge, judge_without_mesh};
 use datamesh_core::manifest::{Kind, Load, LoadOptions};
+use datamesh_core::plan::Types;
 use datamesh_provider::{Diagnostic, Diagnostics, Object, Sources};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,7 +74,10 @@ pub(super) fn tree(root: &Path, paths: &[PathBuf], run: &Invocation, strict: boo
 /// Resolves the manifests in the chosen environment, or in each.
 fn meaning(load: &Load, root: &Path, run: &Invocation) -> Diagnostics {
     let mut found = Diagnostics::default();
-    let Some(mesh) = load.mesh().filter(|_| !load.stopped) else { return found };
+    let Some(mesh) = load.mesh().filter(|_| !load.stopped) else {
+        let types = run.providers.types();
+        return judge_without_mesh(load, &|object| in_itself(&types, object));
+    };
     let root = root.to_string_lossy().replace('\\', "/");
     let all: Vec<Option<String>> = match &run.global.environment {
         Some(name) => vec![Some(name.clone())],
@@ -98,13 +102,15 @@ fn in_environment(load: &Load, environment: &ResolvedEnvironment, run: &Invocati
         }
     }
     let types = run.providers.types();
-    let validate = |object: &Object| {
-        let ty = types.get(object.address.ty());
-        // What does not decode is a fault of this program, not of a manifest; planning reports it as one.
-        ty.and_then(|ty| ty.validate(&object.attributes, &object.spans).ok()).unwrap_or_default()
-    };
-    found.extend(judge(load, environment, &validate));
+    found.extend(judge(load, environment, &|object| in_itself(&types, object)));
     found
+}
+
+/// What its type has to say of one object.
+fn in_itself(types: &Types, object: &Object) -> Diagnostics {
+    let ty = types.get(object.address.ty());
+    // What does not decode is a fault of this program, not of a manifest; planning reports it as one.
+    ty.and_then(|ty| ty.validate(&object.attributes, &object.spans).ok()).unwrap_or_default()
 }
 
 /// Findings below the given paths, and how many there are elsewhere.
@@ -159,6 +165,9 @@ fn report(run: &Invocation, verdict: &Verdict<'_>) -> Exit {
     let Verdict { load, shown, elsewhere, strict, resolved } = verdict;
     run.ui.diagnostics(shown, &load.sources);
     let mut not_judged: Vec<&str> = NOT_JUDGED.to_vec();
+    if *resolved && load.stopped {
+        not_judged.insert(0, "what an environment decides: the Mesh document has to be right first");
+    }
     if !resolved {
         not_judged.insert(0, "what a document means together with others: there is no mesh around it");
     }

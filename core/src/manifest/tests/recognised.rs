@@ -115,14 +115,35 @@ fn a_large_file_is_an_error_only_where_it_is_ours() {
 const MESH: &str = "apiVersion: datamesh.example.com/v1\nkind: Mesh\nmetadata: {name: acme}\nspec: {}\n";
 
 #[test]
-fn a_broken_mesh_document_stops_everything() {
-    let product = with_spec("{}");
+fn a_broken_mesh_document_stops_the_plan_and_hides_no_other_error() {
+    let wrong = with_spec("{}").replace("kind: DataProduct", "kind: DataProdukt");
     for mesh in
         [MESH.replace("spec: {}", "spec: {envs: {}}"), format!("{MESH}x: ["), MESH.replace("Mesh", "mesh")]
     {
-        let load = load_files(&[("datamesh.yaml", mesh.as_bytes()), ("p.yaml", product.as_bytes())]);
-        assert!(load.stopped && load.manifests.is_empty(), "{mesh}");
-        assert_eq!(load.diagnostics.len(), 1, "{}", show(&load));
+        let whole = with_spec("{}");
+        let load = load_files(&[
+            ("datamesh.yaml", mesh.as_bytes()),
+            ("p.yaml", whole.as_bytes()),
+            ("q.yaml", wrong.as_bytes()),
+        ]);
+        assert!(load.stopped && load.mesh().is_none(), "{mesh}");
+        assert_eq!((load.manifests.len(), load.diagnostics.len()), (1, 2), "{}", show(&load));
+    }
+}
+
+#[test]
+fn nobody_is_blamed_for_what_a_broken_mesh_document_may_have_allowed() {
+    let company = with_spec("{}").replace("datamesh.example.com", "data.acme.com");
+    let many = with_spec("{output_ports: [{technology: kafka, partitions: 20000}]}");
+    let rest = "spec: {api_group: data.acme.com, limits: {partitions: 50000}, envs: {}}";
+    let in_part = MESH.replace("spec: {}", rest);
+    for (mesh, products) in [(in_part, 2), (format!("{MESH}x: ["), 1)] {
+        let load = load_files(&[
+            ("datamesh.yaml", mesh.as_bytes()),
+            ("p.datamesh.yaml", company.as_bytes()),
+            ("q.yaml", many.as_bytes()),
+        ]);
+        assert_eq!((load.manifests.len(), load.diagnostics.len()), (products, 1), "{}", show(&load));
     }
 }
 
