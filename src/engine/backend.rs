@@ -17,7 +17,7 @@ use url::Url;
 const CA_BYTES: u64 = 1 << 20;
 
 /// Everything wrong with the settings of a state.
-pub fn judge(settings: &StateSettings) -> Diagnostics {
+pub(super) fn judge(settings: &StateSettings) -> Diagnostics {
     let mut found = Diagnostics::default();
     match settings.backend.value {
         StateBackend::Local => only_of_s3(settings, &mut found),

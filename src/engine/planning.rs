@@ -200,7 +200,7 @@ fn selected(
         };
         if found.is_empty() {
             let detail = format!("{flag} {text} matches no declared and no recorded resource.");
-            let help = "`datamesh state list` and `datamesh graph` show the addresses. `*` stops at `.`, `/` and `:`; \
+            let help = "`datamesh state list` and `datamesh graph` show the addresses. `*` stops at `.`, `/`, `@` and `:`; \
                         `**` does not: `domain/product@1:**` is all of a product.";
             diagnostics.push(Diagnostic::error(codes::NO_MATCH, detail).help(help));
         }

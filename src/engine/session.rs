@@ -80,10 +80,7 @@ impl Session {
         let Some(environment) = environment else { return fail(diagnostics, load) };
         let parallelism = options.parallelism.unwrap_or(environment.parallelism);
         options.context.budget.parallelism = usize::from(parallelism.max(1));
-        let found = system_settings(&environment, options.providers);
-        broken |= found.has_errors();
-        diagnostics.extend(found);
-        let found = backend::judge(&environment.state);
+        let found = judge_settings(&environment, options.providers);
         broken |= found.has_errors();
         diagnostics.extend(found);
         let store = match backend::open(&environment, &options) {
@@ -160,13 +157,14 @@ impl Session {
     }
 }
 
-/// Each provider's verdict on its settings.
-fn system_settings(environment: &ResolvedEnvironment, providers: Providers) -> Diagnostics {
+/// What is wrong with the settings of an environment's systems, as their providers know, and of its state.
+pub fn judge_settings(environment: &ResolvedEnvironment, providers: Providers) -> Diagnostics {
     let mut found = Diagnostics::default();
     for (system, settings) in &environment.systems {
         if let Some(def) = providers.get(&system.kind) {
             found.extend((def.validate_config)(settings));
         }
     }
+    found.extend(backend::judge(&environment.state));
     found
 }

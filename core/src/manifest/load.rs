@@ -243,14 +243,14 @@ struct Settings {
 
 /// Reads the Mesh document before all others: it sets the limits and the groups for them.
 fn mesh_settings(files: &impl FileSet, options: &LoadOptions) -> Settings {
-    let (limits, groups) = (Limits::default(), Groups::new(None));
-    let absent = Settings { limits: limits.clone(), groups: groups.clone(), broken: None };
+    let absent = Settings { limits: Limits::default(), groups: Groups::new(None), broken: None };
     let Ok(index) = files.files().binary_search_by(|entry| entry.path.as_str().cmp(MESH_FILE)) else {
         return absent;
     };
-    let reader = Reader { files, limits: &limits, groups: &groups, recorded: &options.recorded };
+    let reader =
+        Reader { files, limits: &absent.limits, groups: &absent.groups, recorded: &options.recorded };
     let mut first = reader.file(index);
-    let Some(mesh) = mesh_in(&first.manifests).cloned() else {
+    let Some(mesh) = mesh_in(&first.manifests) else {
         // Nothing wrong with a file of this name that holds something else; the Mesh may be absent.
         let suspicious = first.diagnostics.has_errors();
         return if suspicious { unsettled(first) } else { absent };

@@ -6,13 +6,12 @@ use crate::cli::invocation::Invocation;
 use crate::cli::render::human;
 use crate::cli::render::human::plural;
 use crate::cli::render::json::StreamEvent;
-use crate::engine::{codes, judge_state};
+use crate::engine::{codes, judge_settings};
 use crate::source::{self, WorkingTree};
 use clap::Args;
-use datamesh_core::graph::environment::{ResolvedEnvironment, environment};
+use datamesh_core::graph::environment::environment;
 use datamesh_core::graph::resolve::{judge, judge_without_mesh};
 use datamesh_core::manifest::{Kind, Load, LoadOptions};
-use datamesh_core::plan::Types;
 use datamesh_provider::{Diagnostic, Diagnostics, Object, Sources};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -74,9 +73,14 @@ pub(super) fn tree(root: &Path, paths: &[PathBuf], run: &Invocation, strict: boo
 /// Resolves the manifests in the chosen environment, or in each.
 fn meaning(load: &Load, root: &Path, run: &Invocation) -> Diagnostics {
     let mut found = Diagnostics::default();
+    let types = run.providers.types();
+    let validate = |object: &Object| {
+        let ty = types.get(object.address.ty());
+        // What does not decode is a fault of this program, not of a manifest; planning reports it as one.
+        ty.and_then(|ty| ty.validate(&object.attributes, &object.spans).ok()).unwrap_or_default()
+    };
     let Some(mesh) = load.mesh().filter(|_| !load.stopped) else {
-        let types = run.providers.types();
-        return judge_without_mesh(load, &|object| in_itself(&types, object));
+        return judge_without_mesh(load, &validate);
     };
     let root = root.to_string_lossy().replace('\\', "/");
     let all: Vec<Option<String>> = match &run.global.environment {
@@ -88,29 +92,11 @@ fn meaning(load: &Load, root: &Path, run: &Invocation) -> Diagnostics {
         let (chosen, problems) = environment(mesh, name.as_deref(), &root);
         found.extend(problems);
         if let Some(chosen) = chosen {
-            found.extend(in_environment(load, &chosen, run));
+            found.extend(judge_settings(&chosen, run.providers));
+            found.extend(judge(load, &chosen, &validate));
         }
     }
     found
-}
-
-fn in_environment(load: &Load, environment: &ResolvedEnvironment, run: &Invocation) -> Diagnostics {
-    let mut found = judge_state(&environment.state);
-    for (system, settings) in &environment.systems {
-        if let Some(def) = run.providers.get(&system.kind) {
-            found.extend((def.validate_config)(settings));
-        }
-    }
-    let types = run.providers.types();
-    found.extend(judge(load, environment, &|object| in_itself(&types, object)));
-    found
-}
-
-/// What its type has to say of one object.
-fn in_itself(types: &Types, object: &Object) -> Diagnostics {
-    let ty = types.get(object.address.ty());
-    // What does not decode is a fault of this program, not of a manifest; planning reports it as one.
-    ty.and_then(|ty| ty.validate(&object.attributes, &object.spans).ok()).unwrap_or_default()
 }
 
 /// Findings below the given paths, and how many there are elsewhere.
