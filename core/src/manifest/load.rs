@@ -210,9 +210,7 @@ pub fn load(files: &impl FileSet, options: &LoadOptions) -> Load {
             load.diagnostics.push(over);
         }
     }
-    if !load.stopped {
-        load.check_mesh();
-    }
+    load.check_mesh();
     load.diagnostics.sort();
     load
 }
@@ -422,7 +420,13 @@ impl Load {
     fn check_mesh(&mut self) {
         let mut found = Diagnostics::default();
         let meshes = || self.manifests.iter().filter(|loaded| loaded.manifest.kind() == Kind::Mesh);
-        let root = meshes().find(|loaded| &*loaded.path == MESH_FILE);
+        let in_part = self.partial.iter().map(|partial| &partial.loaded);
+        let at_root = |loaded: &&Loaded| loaded.manifest.kind() == Kind::Mesh && &*loaded.path == MESH_FILE;
+        let root = self.manifests.iter().chain(in_part).find(at_root);
+        if root.is_none() && self.stopped {
+            // The one at the root cannot be read: it cannot be told which one is too many.
+            return;
+        }
         for mesh in meshes() {
             let same = root.is_some_and(|root| root.span == mesh.span);
             if same {

@@ -154,6 +154,10 @@ fn there_is_one_mesh_document_and_it_is_at_the_root() {
     assert!(load.stopped);
     let load = load_files(&[("datamesh.yaml", format!("{MESH}---\n{MESH}").as_bytes())]);
     assert_eq!(codes(&load), ["DM0130"]);
+    let broken = MESH.replace("spec: {}", "spec: {envs: {}}");
+    let load = load_files(&[("datamesh.yaml", broken.as_bytes()), ("sub/datamesh.yaml", MESH.as_bytes())]);
+    assert_eq!(codes(&load), ["DM0110", "DM0130"]);
+    assert!(load.mesh().is_none());
     let load = load_files(&[("mesh.yaml", MESH.as_bytes())]);
     assert_eq!(codes(&load), ["DM0131"]);
     assert!(load.mesh().is_none());
