@@ -230,6 +230,19 @@ fn a_moved_product_keeps_its_objects() {
     mesh.is_converged();
 }
 
+/// Another apply would make again what is destroyed.
+#[test]
+fn a_destroy_that_failed_in_part_says_how_to_go_on() {
+    let mesh = Mesh::applied();
+    let refused = ["orders.events.v3", "customers.profile.v1"].map(str::to_owned).into();
+    mesh.edit("kafka.default", |kafka| kafka.faults.rejected = refused);
+    let run = mesh.run(&["destroy", "--all", "--auto-approve"]).ends(6);
+    let run = run.says(&["Run `datamesh destroy` again to go on."]);
+    assert_eq!(run.text().matches("fix: kafka.default: ask for it again").count(), 1, "{}", run.text());
+    mesh.edit("kafka.default", |kafka| kafka.faults = Default::default());
+    mesh.run(&["destroy", "--all", "--auto-approve"]).ends(0);
+}
+
 #[test]
 fn prevent_destroy_stops_removals_and_the_command_destroy() {
     let mesh = Mesh::with("on_remove: destroy");

@@ -103,7 +103,13 @@ async fn an_apply_says_that_kafka_went_away_and_the_next_one_finishes() {
     let again = UpOptions { dir: dir.clone(), ..UpOptions::default() };
     let ran = cut_off(&mesh, &again).await;
     assert!(matches!(ran.code, Some(6 | 7)), "{ran}");
-    ran.says(&["kafka.default", &kafka.endpoint, "sales/p03@1:kafka_topic.kafka", "datamesh apply"]);
+    ran.says(&[
+        "kafka.default",
+        &kafka.endpoint,
+        "sales/p03@1:kafka_topic.kafka",
+        "bootstrap_servers",
+        "datamesh apply",
+    ]);
     let plan = mesh.run(&["plan"]).exits(1).says(&["kafka.default", &kafka.endpoint]);
     assert!(plan.last_line().starts_with("No changes."), "nothing is made up of what cannot be read: {plan}");
     mesh.run(&["drift"]).exits(1).says(&["unreadable", &kafka.endpoint]);

@@ -92,6 +92,15 @@ impl Outcome {
         matches!(self, Self::Done(_) | Self::Deleted)
     }
 
+    /// What its system said, where it said something.
+    pub fn error(&self) -> Option<&ProviderError> {
+        match self {
+            Self::Rejected(refusal) => Some(&refusal.error),
+            Self::Partial(_, error) | Self::Indeterminate(Interruption::NoAnswer(error)) => Some(error),
+            Self::Done(_) | Self::Deleted | Self::Stale(_) | Self::Indeterminate(_) => None,
+        }
+    }
+
     /// What went wrong, in words; `None`: nothing did.
     pub fn why(&self) -> Option<String> {
         match self {

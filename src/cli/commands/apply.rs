@@ -206,7 +206,8 @@ async fn attempt(
     opened.progress.finish();
     match done {
         Ok(done) => {
-            run.ui.out(&if run.ui.json { json::apply_summary(&done) } else { applied::report(&done) });
+            let again = if question.destroy { "datamesh destroy" } else { "datamesh apply" };
+            run.ui.out(&if run.ui.json { json::apply_summary(&done) } else { applied::report(&done, again) });
             Ok(planning.and(exit_of(&done)).and(left_out(run, planned, question)))
         }
         Err(overtaken @ ApplyError::Overtaken(_)) => Err(overtaken),

@@ -6,10 +6,11 @@ use super::style::{BOLD, DIM, RED, YELLOW, paint};
 use crate::engine::{Applied, Settled};
 use datamesh_provider::Outcome;
 use datamesh_state::Recovery;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// For people: what failed, what was not begun, and the count.
-pub fn report(applied: &Applied) -> String {
+/// For people: what failed, what was not begun, and the count. `command` goes on with it.
+pub fn report(applied: &Applied, command: &str) -> String {
     let report = &applied.report;
     let mut out = String::from("\n");
     for failure in &report.failures {
@@ -22,6 +23,9 @@ pub fn report(applied: &Applied) -> String {
             _ => paint(RED, "failed"),
         };
         let _ = writeln!(out, "{word} {address} ({step}): {}", escape::line(&why));
+    }
+    for (system, hint) in hints(applied) {
+        let _ = writeln!(out, "  = fix: {}: {}", escape::line(system), escape::line(hint));
     }
     for address in &report.mismatches {
         let _ = writeln!(
@@ -49,9 +53,12 @@ pub fn report(applied: &Applied) -> String {
     out.push_str(&paint(BOLD, summary(applied)));
     out.push('\n');
     if report.tally.indeterminate > 0 {
-        out.push_str("Of some operations nobody knows the outcome yet. Run `datamesh apply` again: it finds out first.\n");
+        let _ = writeln!(
+            out,
+            "Of some operations nobody knows the outcome yet. Run `{command}` again: it finds out first."
+        );
     } else if !report.is_complete() {
-        out.push_str("What is done is recorded. Run `datamesh apply` again to go on.\n");
+        let _ = writeln!(out, "What is done is recorded. Run `{command}` again to go on.");
     }
     if !report.unstored.is_empty() {
         let count = plural(report.unstored.len(), "outcome");
@@ -63,6 +70,12 @@ pub fn report(applied: &Applied) -> String {
     }
     let _ = writeln!(out, "{}", paint(DIM, format!("run {}", escape::line(&applied.run))));
     out
+}
+
+/// What may help, once for all operations that ended the same way.
+fn hints(applied: &Applied) -> BTreeSet<(&str, &str)> {
+    let errors = applied.report.failures.iter().filter_map(|failure| failure.outcome.error());
+    errors.filter_map(|error| Some((error.system.as_str(), error.hint.as_deref()?))).collect()
 }
 
 /// The last line.

@@ -89,7 +89,10 @@ impl FakeSystem {
             }
             if faults.rejected.contains(op.object.as_str()) {
                 return rejected(
-                    self.error(ErrorKind::Invalid).code("REFUSED").message("refused on purpose"),
+                    self.error(ErrorKind::Invalid)
+                        .code("REFUSED")
+                        .message("refused on purpose")
+                        .hint("ask for it again"),
                 );
             }
             let outcome = change(world, &self.name, op);

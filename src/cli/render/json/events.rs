@@ -255,6 +255,9 @@ pub struct FailedOperation<'a> {
     pub step: &'a str,
     pub outcome: OutcomeWord,
     pub error: Option<String>,
+    /// What may help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<&'a str>,
 }
 
 /// What must not begin any more, since another domain was changed.
@@ -341,6 +344,7 @@ pub fn apply_summary(done: &Applied) -> String {
         step: &failure.step,
         outcome: OutcomeWord::of(&failure.outcome),
         error: failure.outcome.why(),
+        help: failure.outcome.error().and_then(|error| error.hint.as_deref()),
     });
     let withdrawn = report.withdrawn.iter().map(|(address, why)| WithdrawnOperation { address, why });
     let sum = ApplySummary {
