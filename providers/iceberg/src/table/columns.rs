@@ -1,5 +1,6 @@
 //! The difference of two column lists: what can be edited in place, and what is forbidden.
 
+use super::normalize::managed_key;
 use crate::codes;
 use crate::types::{Field, Type};
 use datamesh_provider::{Diagnostic, SpanMap};
@@ -186,8 +187,9 @@ impl<'a> Columns<'a> {
                     Some(Type::Map { value, .. }) => Some(&**value),
                     _ => None,
                 };
-                if live_key != key {
-                    self.type_change(live_key, key, false, &below("key"));
+                let live_key = managed_key(live_key, key);
+                if live_key != **key {
+                    self.type_change(&live_key, key, false, &below("key"));
                 }
                 if a != b {
                     self.nullability(*a, &below("value"));

@@ -81,6 +81,36 @@ fn changes(view: View<'_, Attributes>) -> (ChangeSpec, Diagnostics) {
     erase::<IcebergTable>().diff(view, &Facts::default(), &SpanMap::default()).expect("decodes")
 }
 
+#[test]
+fn a_key_of_a_map_is_managed_whole() {
+    let table = |key: &[(&str, Option<&str>)]| {
+        let field = |(name, doc): &(&str, Option<&str>)| Field {
+            name: (*name).to_owned(),
+            ty: Type::Primitive(Primitive::parse("int")),
+            required: false,
+            doc: doc.map(str::to_owned),
+        };
+        let ty = Type::Map {
+            key: Box::new(Type::Struct(key.iter().map(field).collect())),
+            value: Box::new(Type::Primitive(Primitive::parse("int"))),
+            value_required: false,
+        };
+        let column = Field { name: "m".to_owned(), ty, required: false, doc: None };
+        Attrs { fields: Some(vec![column]), ..Attrs::default() }
+    };
+    let forbidden =
+        |live: &Attrs, like: &Attrs| compare(None, live, like, &SpanMap::default()).forbidden.len();
+    let like = table(&[("a", None)]);
+    for (live, wrong) in [
+        (table(&[("a", Some("theirs"))]), 0),
+        (table(&[("b", None)]), 1),
+        (table(&[("a", None), ("b", None)]), 1),
+    ] {
+        assert_eq!(forbidden(&live, &like), wrong, "{live:?}");
+        assert_eq!(forbidden(&IcebergTable::managed(&live, &like), &like), wrong, "{live:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn normalising_twice_is_normalising_once(attrs in table()) {

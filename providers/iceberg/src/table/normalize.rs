@@ -114,11 +114,45 @@ fn managed_type(live: &Type, like: &Type) -> Type {
         }
         (Type::Map { key, value, value_required }, Type::Map { key: like_key, value: like, .. }) => {
             Type::Map {
-                key: Box::new(managed_type(key, like_key)),
+                key: Box::new(managed_key(key, like_key)),
                 value: Box::new(managed_type(value, like)),
                 value_required: *value_required,
             }
         }
         (live, _) => live.clone(),
+    }
+}
+
+/// A map's key is managed as a whole: nothing can be added to it beside us. Docs that nobody declares are left out.
+pub(super) fn managed_key(live: &Type, like: &Type) -> Type {
+    match (live, like) {
+        (Type::Struct(live), Type::Struct(like)) => {
+            let place = |field: &Field| like.iter().position(|like| like.name == field.name);
+            let mut fields: Vec<Field> = live.iter().map(|field| managed_in_key(field, like)).collect();
+            fields.sort_by_key(|field| place(field).unwrap_or(usize::MAX));
+            Type::Struct(fields)
+        }
+        (Type::List { element, element_required }, Type::List { element: like, .. }) => {
+            Type::List { element: Box::new(managed_key(element, like)), element_required: *element_required }
+        }
+        (Type::Map { key, value, value_required }, Type::Map { key: like_key, value: like, .. }) => {
+            Type::Map {
+                key: Box::new(managed_key(key, like_key)),
+                value: Box::new(managed_key(value, like)),
+                value_required: *value_required,
+            }
+        }
+        (live, _) => live.clone(),
+    }
+}
+
+fn managed_in_key(live: &Field, like: &[Field]) -> Field {
+    let Some(like) = like.iter().find(|like| like.name == live.name) else {
+        return Field { doc: None, ..live.clone() };
+    };
+    Field {
+        ty: managed_key(&live.ty, &like.ty),
+        doc: like.doc.as_ref().and(live.doc.clone()),
+        ..live.clone()
     }
 }
