@@ -235,9 +235,10 @@ impl Run<'_> {
 
     /// Writes every draft that changed. A shard that cannot be written is out of this run; others go on.
     pub(super) async fn flush(&mut self, locked: &mut Locked) {
-        for domain in std::mem::take(&mut self.dirty) {
-            let Some(draft) = self.drafts.get(&domain) else { continue };
-            match locked.write(draft.clone()).await {
+        let dirty = std::mem::take(&mut self.dirty);
+        let drafts = dirty.iter().filter_map(|domain| self.drafts.get(domain)).cloned().collect();
+        for (domain, said) in locked.write_all(drafts).await {
+            match said {
                 Ok(()) => {
                     self.unwritten.remove(&domain);
                     // All else of it is what was written.

@@ -141,7 +141,7 @@ impl Session {
             return Err(stale);
         }
         let recorded = match self.close_dead_runs(&locked, &run, &[]).await {
-            Ok(()) => self.record_start(planned, &run, reason).await,
+            Ok(known) => self.record_start(&known, planned, &run, reason).await,
             Err(error) => Err(error),
         };
         if let Err(error) = recorded {

@@ -12,7 +12,8 @@ use datamesh_state::{
     Actor, Begun, DocumentKind, Edited, Ended, Entry, Locked, Recovery, RunResult, StateError, Step,
     StepOutcome,
 };
-use std::collections::BTreeMap;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the surroundings of a run say about where it comes from. Nobody vouches for any of it.
 #[derive(Clone, Debug, Default)]
@@ -62,14 +63,21 @@ impl Session {
         })
     }
 
-    async fn file(&self, name: &str, run: &str, entry: Entry) -> Result<(), StateError> {
+    async fn file(
+        &self,
+        known: Option<&[String]>,
+        name: &str,
+        run: &str,
+        entry: Entry,
+    ) -> Result<(), StateError> {
         let now = self.cx().clock.now();
-        self.store.file_record(name, &self.environment.name, run, now, entry).await
+        self.store.file_record(known, name, &self.environment.name, run, now, entry).await
     }
 
-    /// Says what a run is about to do. Nothing may have been done yet.
+    /// Says what a run is about to do, behind the records that are `known`. Nothing may have been done yet.
     pub(crate) async fn record_start(
         &self,
+        known: &[String],
         planned: &Planned,
         run: &str,
         reason: Option<&str>,
@@ -95,34 +103,32 @@ impl Session {
             operations: plan.graph.operations.iter().map(step).collect(),
             bookkeeping: bookkeeping(plan),
         };
-        self.file(run, run, Entry::Begun(begun)).await
+        self.file(Some(known), run, run, Entry::Begun(begun)).await
     }
 
     /// Says what became of it.
     pub(crate) async fn record_end(&self, plan: &Plan, run: &str, mut report: ApplyReport) -> ApplyReport {
         let entry = Entry::Ended(ended(plan, &report));
-        if let Err(error) = self.file(&self.end_name(run), run, entry).await {
+        if let Err(error) = self.file(None, &self.end_name(run), run, entry).await {
             report.state_errors.push(error);
         }
         report
     }
 
     /// Says of runs that were killed what became of their operations. A run that began, did not end, and whose shards
-    /// are all locked by this one is dead: it held these locks until it ended.
+    /// are all locked by this one is dead: it held these locks until it ended. The names of all records there are then,
+    /// oldest first.
     pub(crate) async fn close_dead_runs(
         &self,
         locked: &Locked,
         by: &str,
         settled: &[Settled],
-    ) -> Result<(), StateError> {
-        let names = self.store.documents(DocumentKind::Run, &self.environment.name).await?;
-        for name in &names {
-            let end = end_of(name);
-            if name.ends_with("-end") || names.iter().any(|other| other.ends_with(&end)) {
-                continue;
-            }
-            let Some(filed) = self.store.record(&self.environment.name, name).await? else { continue };
-            let Entry::Begun(begun) = filed.record.entry else { continue };
+    ) -> Result<Vec<String>, StateError> {
+        let mut names = self.store.documents(DocumentKind::Run, &self.environment.name).await?;
+        let read = |name: String| async move { self.store.record(&self.environment.name, &name).await };
+        let open = stream::iter(open(&names)).map(read).buffered(READS);
+        for filed in open.try_collect::<Vec<_>>().await?.into_iter().flatten() {
+            let (name, Entry::Begun(begun)) = (filed.name, filed.record.entry) else { continue };
             let domains = || begun.operations.iter().map(|step| step.address.domain());
             if !domains().all(|domain| locked.shard(domain).is_some()) {
                 continue;
@@ -131,9 +137,11 @@ impl Session {
             let outcomes = begun.operations.iter().map(outcome).collect();
             let (result, settled_by) = (RunResult::Killed, Some(by.to_owned()));
             let ended = Ended { result, settled_by, outcomes, state_errors: Vec::new() };
-            self.file(&self.end_name(name), name, Entry::Ended(ended)).await?;
+            let end = self.end_name(&name);
+            self.file(Some(&names), &end, &name, Entry::Ended(ended)).await?;
+            names.push(end);
         }
-        Ok(())
+        Ok(names)
     }
 
     /// Records an edit of the state, or of a lock.
@@ -144,7 +152,7 @@ impl Session {
         what: Vec<String>,
     ) -> Result<(), StateError> {
         let edited = Edited { operation: operation.to_owned(), actor: self.actor(None).await?, what };
-        self.file(run, run, Entry::Edited(edited)).await
+        self.file(None, &format!("{run}{EDIT}"), run, Entry::Edited(edited)).await
     }
 
     /// Sorts by the time it is written at, and is unique to the run.
@@ -157,6 +165,20 @@ impl Session {
 fn end_of(run: &str) -> String {
     let own = run.rsplit_once('-').map_or(run, |(_, own)| own);
     format!("-{own}-end")
+}
+
+/// What the name of the record of an edit ends in: it is complete as it is.
+const EDIT: &str = "-edit";
+/// Records that are read at a time.
+const READS: usize = 16;
+
+/// The first records of runs that have no second one.
+fn open(names: &[String]) -> Vec<String> {
+    let own = |name: &str| name.trim_end_matches("-end").rsplit('-').next().unwrap_or_default().to_owned();
+    let (ends, begins): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| name.ends_with("-end"));
+    let ended: BTreeSet<String> = ends.into_iter().map(|name| own(name)).collect();
+    let is_open = |name: &&String| !name.ends_with(EDIT) && !ended.contains(&own(name));
+    begins.into_iter().filter(is_open).cloned().collect()
 }
 
 /// What changes in the state alone.

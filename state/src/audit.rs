@@ -159,18 +159,26 @@ pub struct Finding {
 }
 
 impl StateStore {
-    /// Writes a record behind the newest one.
+    /// Writes a record behind the newest one. `known`: the names of all there are, oldest first, where they were just
+    /// asked for.
     pub async fn file_record(
         &self,
+        known: Option<&[String]>,
         name: &str,
         environment: &str,
         run: &str,
         at: jiff::Timestamp,
         entry: Entry,
     ) -> Result<(), StateError> {
-        let names = self.documents(DocumentKind::Run, environment).await?;
-        // Names sort by time, but not within a second.
-        let previous = match names.into_iter().rev().find(|other| other != name) {
+        let newest = match known {
+            Some(known) => known.last().cloned(),
+            // Names sort by time, but not within a second.
+            None => {
+                let names = self.documents(DocumentKind::Run, environment).await?;
+                names.into_iter().rev().find(|other| other != name)
+            }
+        };
+        let previous = match newest {
             Some(newest) => self.link(environment, newest).await?,
             None => None,
         };

@@ -1,26 +1,23 @@
-//! The protocol above every backend: reading without a lock, locking, and writing by compare-and-swap.
+//! The protocol above every backend: reading without a lock, and locking.
 
 use crate::StateError;
 use crate::blob::coded::CodedBlobs;
-use crate::blob::{
-    Attempt, Blob, BlobStore, Broken, Condition, Held, LockInfo, Locks, PutError, Tag, check_owner_name,
-};
+use crate::blob::{Attempt, Blob, BlobStore, Broken, Held, LockInfo, Locks, Tag, check_owner_name};
 use crate::codec::Codec;
-use crate::format::{Shard, decode, encode};
-use crate::history::keep;
-use crate::ident;
+use crate::format::{Shard, decode};
+use crate::locked::{Locked, Shards};
 use crate::probe::probe;
-use datamesh_provider::{Context, Entropy, Event, LeaseGate, LeaseLost};
+use datamesh_provider::{Context, Entropy, Event};
+use futures::future::join_all;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A write whose answer is lost, or that a passing fault refused, is sent this often.
 pub(crate) const ATTEMPTS: u32 = 5;
-/// Shards that are read at a time.
-const READS: usize = 16;
+/// Shards that are read or written at a time.
+pub(crate) const AT_ONCE: usize = 16;
 /// A waiter looks again after this long at first, and after twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -139,7 +136,7 @@ impl StateStore {
             let now = self.blobs.tag(&shard_key(environment, &domain)?).await?;
             Ok::<_, StateError>((now.as_ref() != Some(&tag)).then_some(domain))
         });
-        let seen = stream::iter(seen).buffered(READS).try_collect::<Vec<Option<String>>>();
+        let seen = stream::iter(seen).buffered(AT_ONCE).try_collect::<Vec<Option<String>>>();
         let (seen, now) = futures::try_join!(seen, self.domains(environment))?;
         let new = now.into_iter().filter(|domain| !since.contains_key(domain));
         let mut changed: Vec<String> = seen.into_iter().flatten().chain(new).collect();
@@ -236,22 +233,12 @@ impl StateStore {
             shard_key(request.environment, domain)?;
         }
         let held = self.acquire(cx, &request, &domains).await?;
-        let mut locked = Locked {
+        let shards = Shards {
             blobs: Arc::clone(&self.blobs),
             entropy: Arc::clone(&cx.entropy),
             environment: request.environment.to_owned(),
-            slots: BTreeMap::new(),
-            gate: Arc::new(Gate { held: RwLock::new(held) }),
         };
-        for domain in &domains {
-            let opened = locked.open(domain, request.repository).await;
-            if let Err(error) = opened {
-                // The locks are given back; the error is what matters.
-                let _ = locked.release().await;
-                return Err(error);
-            }
-        }
-        Ok(locked)
+        Locked::open(shards, held, &domains, request.repository).await
     }
 
     pub(crate) async fn acquire(
@@ -317,8 +304,8 @@ impl StateStore {
 /// Every lock is given back, whatever fails; the first failure.
 pub(crate) async fn release_all(held: Vec<Box<dyn Held>>) -> Result<(), StateError> {
     let mut failed = None;
-    for lock in held {
-        if let Err(error) = lock.release().await {
+    for released in join_all(held.into_iter().map(|lock| lock.release())).await {
+        if let Err(error) = released {
             failed.get_or_insert(error);
         }
     }
@@ -333,7 +320,7 @@ fn jittered(wait: Duration, entropy: &dyn Entropy) -> Duration {
 }
 
 /// The shards of an environment whose keys are wanted, by domain.
-async fn read_all(
+pub(crate) async fn read_all(
     blobs: &dyn BlobStore,
     environment: &str,
     wanted: &(dyn Fn(&str) -> bool + Send + Sync),
@@ -344,7 +331,7 @@ async fn read_all(
         let blob = blobs.get(&key).await?;
         blob.map(|blob| found(environment, &key, blob)).transpose()
     });
-    let found: Vec<Option<Found>> = stream::iter(read).buffered(READS).try_collect().await?;
+    let found: Vec<Option<Found>> = stream::iter(read).buffered(AT_ONCE).try_collect().await?;
     Ok(found.into_iter().flatten().map(|found| (found.shard.domain.clone(), found)).collect())
 }
 
@@ -358,257 +345,4 @@ pub(crate) fn found(environment: &str, key: &str, blob: Blob) -> Result<Found, S
         .verify()
         .map_err(|error| StateError::Corrupt { place: blob.place.clone(), why: error.to_string() })?;
     Ok(Found { shard, tag: blob.tag, place: blob.place })
-}
-
-/// The locks of a run: asked before each call that may change a system.
-#[derive(Debug)]
-struct Gate {
-    held: RwLock<Vec<Box<dyn Held>>>,
-}
-
-impl Gate {
-    /// From here on nothing passes.
-    fn close(&self) -> Vec<Box<dyn Held>> {
-        std::mem::take(&mut *self.held.write().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl LeaseGate for Gate {
-    fn permit(&self, call: Duration) -> Result<(), LeaseLost> {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        if held.is_empty() {
-            return Err(LeaseLost { why: "the locks were given back".into() });
-        }
-        held.iter().try_for_each(|lock| lock.permit(call))
-    }
-}
-
-/// Shards this run holds the locks of, as they were last written.
-pub struct Locked {
-    blobs: Arc<dyn BlobStore>,
-    entropy: Arc<dyn Entropy>,
-    environment: String,
-    slots: BTreeMap<String, Slot>,
-    gate: Arc<Gate>,
-}
-
-#[derive(Debug)]
-struct Slot {
-    shard: Shard,
-    tag: Tag,
-    /// What was there when the lock was taken; `None`: nothing.
-    found: Option<(Tag, u64)>,
-    /// A write failed in a way that leaves open what is there: nothing more may be written.
-    lost: bool,
-}
-
-impl fmt::Debug for Locked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Locked")
-            .field("environment", &self.environment)
-            .field("slots", &self.slots)
-            .field("gate", &self.gate)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Locked {
-    /// Whoever still has the gate must find it closed.
-    fn drop(&mut self) {
-        drop(self.gate.close());
-    }
-}
-
-impl Locked {
-    /// The shard as it was last written; `None` for a domain this run did not lock.
-    pub fn shard(&self, domain: &str) -> Option<&Shard> {
-        self.slots.get(domain).map(|slot| &slot.shard)
-    }
-
-    /// All of them, by domain.
-    pub fn shards(&self) -> impl Iterator<Item = (&str, &Shard)> {
-        self.slots.iter().map(|(domain, slot)| (domain.as_str(), &slot.shard))
-    }
-
-    /// The shards of the environment that this run does not hold, as they are now.
-    pub async fn others(&self) -> Result<Vec<Shard>, StateError> {
-        let foreign =
-            |key: &str| key.rsplit('/').next().is_some_and(|domain| !self.slots.contains_key(domain));
-        let found = read_all(self.blobs.as_ref(), &self.environment, &foreign).await?;
-        Ok(found.into_values().map(|found| found.shard).collect())
-    }
-
-    /// The serial a shard had before it was locked: what a saved plan is compared with. `None`: there was none.
-    pub fn found_serial(&self, domain: &str) -> Option<u64> {
-        self.slots.get(domain).and_then(|slot| slot.found.as_ref()).map(|(_, serial)| *serial)
-    }
-
-    /// Open while all locks are held: for `Context.lease`.
-    pub fn lease(&self) -> Arc<dyn LeaseGate> {
-        Arc::clone(&self.gate) as Arc<dyn LeaseGate>
-    }
-
-    /// Where a lock was taken over from a run that had not given it back: how long to wait before anything that is
-    /// pending from it is looked at. Its last call may still be under way, and comes before the provider's own
-    /// `settle`. `None`: everybody before gave the locks back.
-    pub fn taken_over(&self) -> Option<Duration> {
-        let held = self.gate.held.read().unwrap_or_else(PoisonError::into_inner);
-        held.iter().filter_map(|lock| lock.taken_over()).max()
-    }
-
-    /// Writes what `next` says of its domain over what was last written; nothing else may have happened meanwhile.
-    ///
-    /// Serial and write id are filled in. On an error the shard here stays as it was last written; after
-    /// [`StateError::Fenced`] or [`StateError::Unknown`] every further write to it is refused.
-    pub async fn write(&mut self, next: Shard) -> Result<(), StateError> {
-        let key = shard_key(&self.environment, &next.domain)?;
-        let place = self.blobs.place(&key);
-        let Some(slot) = self.slots.get_mut(&next.domain) else {
-            return Err(StateError::Fenced { place, why: "this run does not hold its lock".into() });
-        };
-        if slot.lost {
-            return Err(StateError::Fenced { place, why: "an earlier write was lost".into() });
-        }
-        let mut next = next;
-        next.serial = slot.shard.serial + 1;
-        next.write_id = ident::uuid(self.entropy.as_ref());
-        next.verify_after(&slot.shard)
-            .map_err(|source| StateError::Invalid { place: place.clone(), source })?;
-        if next.epoch != slot.shard.epoch {
-            return Err(StateError::Fenced { place, why: "the epoch is not the lock's".into() });
-        }
-        let expected = Some((slot.tag.clone(), slot.shard.write_id.clone()));
-        match put(self.blobs.as_ref(), &key, &next, expected).await {
-            Ok(tag) => {
-                slot.tag = tag;
-                slot.shard = next;
-                Ok(())
-            }
-            Err(error) => {
-                slot.lost = matches!(error, StateError::Fenced { .. } | StateError::Unknown { .. });
-                Err(error)
-            }
-        }
-    }
-
-    /// Changes a copy of a shard and writes it.
-    pub async fn update(
-        &mut self,
-        domain: &str,
-        change: impl FnOnce(&mut Shard) -> Result<(), crate::ShardError> + Send,
-    ) -> Result<(), StateError> {
-        let key = shard_key(&self.environment, domain)?;
-        let place = self.blobs.place(&key);
-        let Some(slot) = self.slots.get(domain) else {
-            return Err(StateError::Fenced { place, why: "this run does not hold its lock".into() });
-        };
-        let mut next = slot.shard.clone();
-        change(&mut next).map_err(|source| StateError::Invalid { place, source })?;
-        self.write(next).await
-    }
-
-    /// Tidies the history and gives the locks back. Every lock is given back, whatever fails.
-    pub async fn release(self) -> Result<(), StateError> {
-        let mut failed = None;
-        for (domain, slot) in &self.slots {
-            let key = shard_key(&self.environment, domain)?;
-            let found = slot.found.as_ref().map(|(tag, _)| tag);
-            if !slot.lost
-                && let Err(error) = self.blobs.settle(&key, found, &slot.tag).await
-            {
-                failed.get_or_insert(error);
-            }
-        }
-        if let Err(error) = release_all(self.gate.close()).await {
-            failed.get_or_insert(error);
-        }
-        failed.map_or(Ok(()), Err)
-    }
-
-    /// Reads a shard under its lock and raises its epoch. The one place where a lost race is answered by reading
-    /// again.
-    async fn open(&mut self, domain: &str, repository: &str) -> Result<(), StateError> {
-        let key = shard_key(&self.environment, domain)?;
-        for _ in 0..ATTEMPTS {
-            let blob = self.blobs.get(&key).await?;
-            let found = blob.clone().map(|blob| found(&self.environment, &key, blob)).transpose()?;
-            let (mut next, expected) = match &found {
-                Some(Found { shard, tag, .. }) => {
-                    (shard.clone(), Some((tag.clone(), shard.write_id.clone())))
-                }
-                None => {
-                    let lineage = ident::uuid(self.entropy.as_ref());
-                    (Shard::empty(&self.environment, domain, lineage, repository), None)
-                }
-            };
-            if next.repository != repository {
-                let place = self.blobs.place(&key);
-                return Err(StateError::Foreign {
-                    place,
-                    owner: next.repository,
-                    ours: repository.to_owned(),
-                });
-            }
-            if let (Some(blob), Some(found)) = (&blob, &found) {
-                keep(self.blobs.as_ref(), &self.environment, domain, found.shard.serial, blob).await?;
-            }
-            next.epoch += 1;
-            next.serial += 1;
-            next.write_id = ident::uuid(self.entropy.as_ref());
-            match put(self.blobs.as_ref(), &key, &next, expected).await {
-                Ok(tag) => {
-                    let found = found.map(|found| (found.tag, found.shard.serial));
-                    self.slots.insert(domain.to_owned(), Slot { shard: next, tag, found, lost: false });
-                    return Ok(());
-                }
-                // Whoever was before may have had a last write under way; or the lock went to somebody else.
-                Err(StateError::Fenced { place, .. }) => self
-                    .gate
-                    .permit(Duration::ZERO)
-                    .map_err(|lost| StateError::Fenced { place, why: lost.to_string() })?,
-                Err(error) => return Err(error),
-            }
-        }
-        let why = "somebody writes it without its lock".to_owned();
-        Err(StateError::Fenced { place: self.blobs.place(&key), why })
-    }
-}
-
-/// One compare-and-swap, with every doubtful answer resolved by looking at whose write is there.
-async fn put(
-    blobs: &dyn BlobStore,
-    key: &str,
-    next: &Shard,
-    expected: Option<(Tag, String)>,
-) -> Result<Tag, StateError> {
-    let bytes = encode(next)?;
-    let place = blobs.place(key);
-    let (mut when, before) = match expected {
-        Some((tag, write_id)) => (Condition::IfMatch(tag), Some(write_id)),
-        None => (Condition::CreateOnly, None),
-    };
-    let mut why = String::new();
-    for failures in 0..ATTEMPTS {
-        match blobs.put(key, &bytes, &when).await {
-            Ok(tag) => return Ok(tag),
-            Err(PutError::Failed(error)) => return Err(error),
-            Err(doubt) => why = doubt.to_string(),
-        }
-        match (blobs.get(key).await, &before) {
-            (Err(error), _) if error.is_content() => return Err(error),
-            (Err(error), _) => why = error.to_string(),
-            (Ok(None), None) => {}
-            (Ok(None), Some(_)) => return Err(StateError::Fenced { place, why: "it is gone".into() }),
-            (Ok(Some(blob)), before) => match decode(&blob.place, &blob.bytes)?.write_id {
-                ours if ours == next.write_id => return Ok(blob.tag),
-                // The same write, whatever tag it goes by now.
-                old if Some(&old) == before.as_ref() => when = Condition::IfMatch(blob.tag),
-                other => {
-                    return Err(StateError::Fenced { place, why: format!("write {other} came in between") });
-                }
-            },
-        }
-        blobs.rest(failures).await;
-    }
-    Err(StateError::Unknown { place, why })
 }
