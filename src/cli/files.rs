@@ -4,6 +4,7 @@ use super::codes;
 use datamesh_provider::Diagnostic;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// A file that could not be read or written.
@@ -26,6 +27,12 @@ pub(super) fn write_new(path: &Path, text: &str) -> Result<(), Box<Diagnostic>> 
         Err(e) => return Err(error(path, "write", &e)),
     };
     file.write_all(text.as_bytes()).map_err(|e| error(path, "write", &e))
+}
+
+/// Writes a file in the place of what is there, readable by its owner only: it shows what is live.
+pub(super) fn write_private(path: &Path, text: &str) -> Result<(), Box<Diagnostic>> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|e| error(path, "write", &e))
 }
 
 /// Adds a line to a file of lines unless it has it. The file may be missing. Whether something was added.
@@ -63,6 +70,17 @@ mod tests {
         let refused = write_new(&path, "two").expect_err("there already");
         assert_eq!(refused.code, codes::EXISTS);
         assert_eq!(fs::read_to_string(&path).expect("readable"), "one");
+    }
+
+    #[test]
+    fn what_is_live_is_for_its_reader_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("live.json");
+        write_private(&path, "{ }").expect("written");
+        write_private(&path, "{}").expect("written again");
+        assert_eq!(fs::read_to_string(&path).expect("readable"), "{}");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub struct PlanArgs {
     /// Plan against a recorded snapshot; no system is contacted
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
-    /// Record what was read live
+    /// Record what was read live, as a plain text that only you can read
     #[arg(long, value_name = "FILE")]
     pub snapshot_out: Option<PathBuf>,
 }
@@ -113,8 +113,8 @@ async fn keep(args: &PlanArgs, run: &Invocation, opened: &Opened, planned: &Plan
     if let Some(path) = &args.snapshot_out {
         let path = run.cwd.join(path);
         let text = json::document_text(&planned.snapshot);
-        if let Err(error) = std::fs::write(&path, text) {
-            worst = worst.and(run.ui.fail(*files::error(&path, "write", &error)));
+        if let Err(error) = files::write_private(&path, &text) {
+            worst = worst.and(run.ui.fail(*error));
         }
     }
     if args.planning.strict && exit == Exit::Error && (args.out.is_some() || args.publish.is_some()) {
