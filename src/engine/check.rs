@@ -39,7 +39,8 @@ pub(crate) async fn check(
         match changes.get(&verdict.id) {
             Some(change) => {
                 let told = verdict.diagnostics.scoped(&change.address.owner());
-                found.extend(told.into_iter().map(|diagnostic| placed(diagnostic, change, desired)));
+                let about = &verdict.about;
+                found.extend(told.into_iter().map(|diagnostic| placed(diagnostic, about, change, desired)));
             }
             None => found.extend(verdict.diagnostics),
         }
@@ -50,13 +51,23 @@ pub(crate) async fn check(
 }
 
 /// A system knows neither where something is declared, nor what is different from before.
-fn placed(mut diagnostic: Diagnostic, change: &ResourceChange, desired: &DesiredGraph) -> Diagnostic {
+fn placed(
+    mut diagnostic: Diagnostic,
+    about: &[String],
+    change: &ResourceChange,
+    desired: &DesiredGraph,
+) -> Diagnostic {
     if !diagnostic.is_error() {
         return diagnostic;
+    }
+    let declared = desired.resources.get(&change.address);
+    if !about.is_empty() {
+        let path: Vec<&str> = about.iter().map(String::as_str).collect();
+        return diagnostic.at(declared.and_then(|wanted| wanted.object.spans.at(&path)), "this");
     }
     if !change.notes.is_empty() {
         diagnostic.detail += &format!(" What changes: {}.", change.notes.join("; "));
     }
-    let declared = desired.resources.get(&change.address).and_then(|wanted| wanted.span);
+    let declared = declared.and_then(|wanted| wanted.span);
     if diagnostic.labels.is_empty() { diagnostic.at(declared, "declared here") } else { diagnostic }
 }

@@ -25,7 +25,7 @@ pub struct SandboxArgs {
 pub enum SandboxCommand {
     /// Start Kafka and a schema registry, and wait until they are ready
     Up {
-        /// Also start these: s3, iceberg-rest (both in one SeaweedFS)
+        /// Also start these: s3, iceberg-rest (both in one SeaweedFS), registry2 (a later Apicurio; Java 21)
         #[arg(long, value_name = "SERVER", value_delimiter = ',')]
         with: Vec<String>,
         /// First of the 20 ports it takes (and the one 10,010 above) [default: 19090, or as before]

@@ -26,8 +26,8 @@ impl Server for SeaweedFs {
         "seaweedfs-4.48"
     }
 
-    fn needs_java(&self) -> bool {
-        false
+    fn java(&self) -> Option<u32> {
+        None
     }
 
     fn unsupported(&self) -> Option<&'static str> {

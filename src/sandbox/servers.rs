@@ -3,7 +3,7 @@
 use super::error::SandboxError;
 use super::kafka::Kafka;
 use super::ports::{Port, Ports};
-use super::registry::Registry;
+use super::registry::{REGISTRY, REGISTRY2};
 use super::seaweedfs::SeaweedFs;
 use super::site::{Folder, Record};
 use super::status::Access;
@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Every server a sandbox can have, in the order they are shown. A new one is added here.
-pub(crate) static SERVERS: &[&dyn Server] = &[&Kafka, &Registry, &SeaweedFs];
+pub(crate) static SERVERS: &[&dyn Server] = &[&Kafka, &REGISTRY, &REGISTRY2, &SeaweedFs];
 
 /// Something a server offers, under the name `--with` and `status` use.
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +75,9 @@ pub(crate) trait Server: Sync {
         false
     }
 
-    fn needs_java(&self) -> bool {
-        true
+    /// The least major version of Java it runs on; `None` where it needs none.
+    fn java(&self) -> Option<u32> {
+        Some(17)
     }
 
     /// Where its pinned build runs, if not on this machine.
@@ -187,7 +188,10 @@ mod tests {
         let Err(SandboxError::UnknownServer { suggestion, known, .. }) = by_service("iceberg") else {
             panic!("`iceberg` is no name");
         };
-        assert_eq!((suggestion, known.as_str()), (Some("iceberg-rest"), "kafka, registry, s3, iceberg-rest"));
+        assert_eq!(
+            (suggestion, known.as_str()),
+            (Some("iceberg-rest"), "kafka, registry, registry2, s3, iceberg-rest")
+        );
         assert!(by_any_name("seaweedfs").is_ok() && by_any_name("s3").is_ok());
     }
 }

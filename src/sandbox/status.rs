@@ -16,7 +16,7 @@ pub struct Status {
 /// One service of a sandbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ServerStatus {
-    /// `kafka`, `registry`, `s3` or `iceberg-rest`.
+    /// `kafka`, `registry`, `registry2`, `s3` or `iceberg-rest`.
     pub name: &'static str,
     /// `host:port` for Kafka's listener without credentials, a URL for all others.
     pub endpoint: String,

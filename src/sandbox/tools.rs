@@ -28,6 +28,13 @@ pub(crate) const JAVA: Tool = Tool {
     fedora: "java-21-openjdk-headless",
     macos: "openjdk",
 };
+pub(crate) const JAVA_21: Tool = Tool {
+    program: "java",
+    name: "java 21 or newer",
+    debian: "openjdk-21-jre-headless",
+    fedora: "java-21-openjdk-headless",
+    macos: "openjdk",
+};
 pub(crate) const MAVEN: Tool =
     Tool { program: "mvn", name: "mvn (Maven)", debian: "maven", fedora: "maven", macos: "maven" };
 pub(crate) const PYTHON: Tool = Tool {
@@ -71,15 +78,30 @@ fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
-/// The Java that runs the servers: at least 17.
-pub(crate) async fn java() -> Result<PathBuf, MissingTool> {
-    let path = JAVA.find().ok_or_else(|| JAVA.missing("is not installed".to_owned()))?;
-    let text = ask(&path, &["-version"]).await.unwrap_or_default();
-    match java_major(&text) {
-        Some(17..) => Ok(path),
-        Some(old) => Err(JAVA.missing(format!("is needed, and {} is version {old}", path.display()))),
-        None => Err(JAVA.missing(format!("is needed, and {} does not run", path.display()))),
+/// A Java of at least this major version: the usual one, or else any that the system's packages installed.
+pub(crate) async fn java(least: u32) -> Result<PathBuf, MissingTool> {
+    let tool = if least > 17 { JAVA_21 } else { JAVA };
+    let usual = JAVA.find();
+    let mut why = None;
+    for path in usual.into_iter().chain(installed_javas()) {
+        let text = ask(&path, &["-version"]).await.unwrap_or_default();
+        let wrong = match java_major(&text) {
+            Some(major) if major >= least => return Ok(path),
+            Some(old) => format!("is needed, and {} is version {old}", path.display()),
+            None => format!("is needed, and {} does not run", path.display()),
+        };
+        why.get_or_insert(wrong);
     }
+    Err(tool.missing(why.unwrap_or_else(|| "is not installed".to_owned())))
+}
+
+/// Where Linux distributions put every Java they have, newest name last.
+fn installed_javas() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir("/usr/lib/jvm").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path().join("bin/java")).collect();
+    found.retain(|path| is_executable(path));
+    found.sort();
+    found
 }
 
 pub(crate) fn maven() -> Result<PathBuf, MissingTool> {

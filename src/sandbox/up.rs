@@ -11,6 +11,7 @@ use super::status::Status;
 use super::tools;
 use super::wait::{Stopwatch, pause};
 use super::{DEFAULT_PORT_BASE, WHOLE, is_ready, named, status_of};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ const TAIL: usize = 15;
 pub struct UpOptions {
     /// The sandbox's folder; made if needed.
     pub dir: PathBuf,
-    /// Services besides Kafka and the registry: `s3`, `iceberg-rest`. Once asked for, they come with every `up`.
+    /// Services besides Kafka and the registry: `registry2`, `s3`, `iceberg-rest`. Once asked for, they come with every `up`.
     pub with: Vec<String>,
     /// The first of its ports; the one it had before, or [`DEFAULT_PORT_BASE`].
     pub port_base: Option<u16>,
@@ -54,12 +55,14 @@ pub async fn up(options: &UpOptions, progress: &dyn Progress) -> Result<Status, 
     }
     check_ports(&stopped, record.ports()).await?;
     let cache = Cache::open(options.cache.as_deref())?;
-    let java = check_tools(&cache, &stopped).await?;
+    let javas = check_tools(&cache, &stopped).await?;
     // Before anything starts: what runs can always be found again.
     folder.write(&record)?;
     let site = Site { folder: &folder, record: &record };
-    let starts =
-        servers.iter().map(|server| Start { server: *server, site, progress }.run(&cache, java.clone()));
+    let starts = servers.iter().map(|server| {
+        let java = server.java().and_then(|least| javas.get(&least).cloned());
+        Start { server: *server, site, progress }.run(&cache, java)
+    });
     // All of them to the end, so that one failure does not leave the others half started.
     for result in futures::future::join_all(starts).await {
         result?;
@@ -134,22 +137,22 @@ async fn check_ports(servers: &[&'static dyn Server], ports: Ports) -> Result<()
     })
 }
 
-/// Everything that would have to be installed, in one error; the Java to use, where one is needed.
-async fn check_tools(
-    cache: &Cache,
-    servers: &[&'static dyn Server],
-) -> Result<Option<PathBuf>, SandboxError> {
-    let mut missing = Vec::new();
-    let mut java = None;
-    if servers.iter().any(|s| s.needs_java()) {
-        match tools::java().await {
-            Ok(path) => java = Some(path),
+/// The Java for each least version that some server asks for.
+type Javas = BTreeMap<u32, PathBuf>;
+
+/// Everything that would have to be installed, in one error; the Javas to use.
+async fn check_tools(cache: &Cache, servers: &[&'static dyn Server]) -> Result<Javas, SandboxError> {
+    let (mut javas, mut missing) = (Javas::new(), Vec::new());
+    let wanted: BTreeSet<u32> = servers.iter().filter_map(|server| server.java()).collect();
+    for least in wanted {
+        match tools::java(least).await {
+            Ok(path) => drop(javas.insert(least, path)),
             Err(tool) => missing.push(tool),
         }
     }
     let artifacts: Vec<_> = servers.iter().map(|s| s.artifact()).collect();
     missing.extend(cache.missing_tools(&artifacts).await?);
-    if missing.is_empty() { Ok(java) } else { Err(SandboxError::MissingTools(missing)) }
+    if missing.is_empty() { Ok(javas) } else { Err(SandboxError::MissingTools(missing)) }
 }
 
 /// One server on its way up.

@@ -104,9 +104,11 @@ fn the_registry_judges_a_new_version_before_anything_is_written() {
     mesh.product("returns", &streaming(""));
     let plan = mesh.run(&["plan"]).exits(1);
     plan.says(&[
+        "field `buyer` is new and has no default",
+        "reader-field-missing-default-value",
         "BACKWARD",
-        "domains/sales/orders.yaml:",
-        "buyer",
+        "domains/sales/orders.yaml:10:9",
+        "datamesh new version",
         "1 error",
         "sales/returns@1",
         "Held back",

@@ -107,7 +107,8 @@ impl Subject {
         };
         let facts = self.provider.facts(&self.cx).await.expect("facts");
         let (spec, found) = DEF.types[0].diff(view, &facts, &SpanMap::default()).expect("decodes");
-        assert!(found.is_empty(), "{found:?}");
+        // What the plan would refuse is tried all the same: the registry shall refuse it, too.
+        assert!(found.iter().all(|found| found.code.id == "DM0536"), "{found:?}");
         let op = |step: String| Operation {
             id: OperationId(format!("{action:?} {step}")),
             address: Address::of_product("shop", "orders", 1, TypeName::new(TYPE), "contract")
@@ -244,9 +245,13 @@ async fn transitive_levels_are_judged_against_every_version() {
         .be(json!({"schema": with(std::slice::from_ref(&id)), "compatibility": "BACKWARD_TRANSITIVE"}))
         .await;
     // Readable by the latest version, which has no `x`; not by the first, whose `x` is a text.
-    let found =
-        subject.check(json!({"schema": with(&[id, back]), "compatibility": "BACKWARD_TRANSITIVE"})).await;
+    let desired = json!({"schema": with(&[id, back]), "compatibility": "BACKWARD_TRANSITIVE"});
+    let found = subject.check(desired.clone()).await;
     assert!(found.len() == 1 && found[0].contains("DM0536"), "{found:?}");
+    assert!(found[0].contains("`x`") && found[0].contains("written with version 1"), "{found:?}");
+    let ops = subject.ops(OpAction::Update, Some(desired)).await;
+    let outcome = subject.run(&ops).await.pop();
+    assert!(matches!(&outcome, Some(Outcome::Rejected(_))), "the registry agrees: {outcome:?}");
     subject.gone().await;
 }
 

@@ -281,7 +281,7 @@ async fn a_changed_file_never_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn users_share_one_sandbox_until_the_last_one_leaves() {
     let Some(shared) = servers::servers() else { return };
-    let options = UpOptions { dir: shared.dir.clone(), with: servers::with(), ..UpOptions::default() };
+    let options = UpOptions { dir: shared.dir.clone(), with: shared.with.clone(), ..UpOptions::default() };
     let (lease, joined) = sandbox::join_fresh(&options, &Silent).await.unwrap();
     assert_eq!(pids(&joined), pids(&shared.status), "a second user finds the first one's servers");
     drop(lease);

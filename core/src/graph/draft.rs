@@ -7,12 +7,14 @@ use crate::graph::products::{Product, Products};
 use crate::graph::recorded::FixedNames;
 use crate::graph::{DesiredResource, Lifecycle, codes};
 use crate::manifest::Limits;
-use crate::manifest::model::{Allowance, DataProduct};
+use crate::manifest::model::{Allowance, DataProduct, Field};
 use datamesh_provider::{
-    Address, Attributes, Diagnostic, Diagnostics, Object, ObjectId, Span, SpanMap, SystemName, TypeName,
+    Address, Attributes, Diagnostic, Diagnostics, Object, ObjectId, Span, SpanMap, Spanned, SystemName,
+    TypeName,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What every product is resolved against.
 #[derive(Debug)]
@@ -79,6 +81,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) sources: Vec<String>,
     pub(crate) found: Diagnostics,
     lifecycle: Lifecycle,
+    field_places: Option<Arc<SpanMap>>,
 }
 
 /// A resource to add, before it has its place in the graph.
@@ -109,6 +112,7 @@ impl<'a> Draft<'a> {
             sources: Vec::new(),
             found: Diagnostics::default(),
             lifecycle: lifecycle(product.doc),
+            field_places: None,
         }
     }
 
@@ -123,6 +127,18 @@ impl<'a> Draft<'a> {
                 None
             }
         }
+    }
+
+    /// Where each field of the contract is declared, nested ones too; the whole is where the first one is.
+    pub(crate) fn field_places(&mut self) -> Arc<SpanMap> {
+        let schema = self.product.doc.spec.schema.as_ref();
+        let places = self.field_places.get_or_insert_with(|| {
+            let fields = schema.map_or(&[][..], |schema| &schema.fields);
+            let mut places = SpanMap::of_object(fields.first().and_then(|field| field.span));
+            place_fields(&mut places, &mut Vec::new(), fields);
+            Arc::new(places)
+        });
+        Arc::clone(places)
     }
 
     pub(crate) fn add(&mut self, part: Part) {
@@ -144,6 +160,15 @@ impl<'a> Draft<'a> {
                 .at(span, "not supported by this version")
                 .help(help),
         );
+    }
+}
+
+fn place_fields<'a>(places: &mut SpanMap, path: &mut Vec<&'a str>, fields: &'a [Spanned<Field>]) {
+    for field in fields {
+        path.push(&field.name);
+        places.insert(path, field.span);
+        place_fields(places, path, &field.fields);
+        path.pop();
     }
 }
 

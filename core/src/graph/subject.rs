@@ -135,6 +135,7 @@ fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place) {
         draft.found.push(Diagnostic::error(codes::BAD_NAME, detail).at(span, "this subject"));
     }
     let Some(record) = record_name(draft, schema, &address) else { return };
+    let places = draft.field_places();
     let Some(contract) = &draft.contract else { return };
     let doc = draft.product.doc.spec.description.as_ref().map(|d| d.value.as_str());
     let mut attributes = Attributes::new();
@@ -142,7 +143,7 @@ fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place) {
     attributes.insert("schema_type".into(), "AVRO".into());
     let mut on_create = Attributes::new();
     let mut spans = SpanMap::of_object(span);
-    spans.insert(&["schema"], schema.fields.first().and_then(|field| field.span).or(span));
+    spans.share("schema", places);
     match &schema.compatibility {
         Some(level) => {
             attributes.insert("compatibility".into(), compatibility_word(level.value).into());

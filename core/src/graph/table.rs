@@ -5,8 +5,7 @@ use crate::graph::codes;
 use crate::graph::draft::{Draft, NamespaceUse, Part};
 use crate::graph::ports::{self, Port};
 use crate::graph::systems;
-use crate::manifest::model::Field;
-use datamesh_provider::{Address, Attributes, Diagnostic, Diagnostics, Span, SpanMap, Spanned, SystemName};
+use datamesh_provider::{Address, Attributes, Diagnostic, Diagnostics, Span, SpanMap, SystemName};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -105,19 +104,10 @@ fn name(draft: &mut Draft<'_>, port: Port<'_>, address: &Address) -> Option<(Str
     Some((format!("{prefix}{}", spelled.value), spelled.span))
 }
 
-/// Where each column is declared, nested ones too.
-fn place_columns<'a>(spans: &mut SpanMap, path: &mut Vec<&'a str>, fields: &'a [Spanned<Field>]) {
-    for field in fields {
-        path.push(&field.name);
-        spans.insert(path, field.span);
-        place_columns(spans, path, &field.fields);
-        path.pop();
-    }
-}
-
 fn columns(draft: &mut Draft<'_>, port: Port<'_>) -> (Attributes, SpanMap) {
     let mut attributes = Attributes::new();
     let mut spans = SpanMap::of_object(port.span);
+    let places = draft.field_places();
     let Some(contract) = &draft.contract else {
         let schema = draft.product.doc.spec.schema.as_ref();
         if schema.is_none_or(|schema| schema.source.is_none()) {
@@ -129,8 +119,7 @@ fn columns(draft: &mut Draft<'_>, port: Port<'_>) -> (Attributes, SpanMap) {
     };
     attributes.insert("fields".into(), contract.columns());
     if let Some(schema) = &draft.product.doc.spec.schema {
-        spans.insert(&["fields"], schema.fields.first().and_then(|field| field.span));
-        place_columns(&mut spans, &mut vec!["fields"], &schema.fields);
+        spans.share("fields", places);
         spans.insert(&["identifier_fields"], schema.primary_key.as_ref().and_then(|key| key.span));
     }
     if !contract.primary_key.is_empty() {

@@ -123,9 +123,11 @@ pub struct OpOutcome {
     pub outcome: Outcome,
 }
 
-/// What `check` found about one operation.
+/// What `check` found about one operation, or about one attribute of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpDiagnostics {
     pub id: OperationId,
+    /// The attribute, as a path into the planned ones, so that its place in a manifest is found; empty: the whole.
+    pub about: Vec<String>,
     pub diagnostics: Diagnostics,
 }

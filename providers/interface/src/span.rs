@@ -189,6 +189,8 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for Spanned<T> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpanMap {
     spans: BTreeMap<Vec<String>, Span>,
+    /// Places below an attribute that several objects share: the fields of one contract, say.
+    shared: BTreeMap<String, Arc<SpanMap>>,
 }
 
 impl SpanMap {
@@ -204,7 +206,17 @@ impl SpanMap {
         }
     }
 
+    /// Lends the places of `part` to what is below the attribute `name`.
+    pub fn share(&mut self, name: &str, part: Arc<Self>) {
+        self.shared.insert(name.to_owned(), part);
+    }
+
     pub fn at(&self, path: &[&str]) -> Option<Span> {
+        if let [first, rest @ ..] = path
+            && let Some(span) = self.shared.get(*first).and_then(|part| part.at(rest))
+        {
+            return Some(span);
+        }
         let mut path: Vec<String> = path.iter().map(|s| (*s).to_owned()).collect();
         loop {
             if let Some(span) = self.spans.get(&path) {
@@ -245,5 +257,10 @@ mod tests {
         assert_eq!(map.at(&["config", "retention.ms"]), span(2));
         assert_eq!(map.at(&["partitions"]), span(1));
         assert_eq!(SpanMap::default().at(&["x"]), None);
+        let mut fields = SpanMap::default();
+        fields.insert(&["a", "b"], span(3));
+        map.share("schema", Arc::new(fields));
+        assert_eq!(map.at(&["schema", "a", "b", "c"]), span(3));
+        assert_eq!(map.at(&["schema", "x"]), span(1));
     }
 }

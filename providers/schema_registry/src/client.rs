@@ -44,9 +44,9 @@ impl CallError {
     }
 }
 
-/// The latest version of a subject.
+/// A version of a subject.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Latest {
+pub(crate) struct Registered {
     pub(crate) id: i64,
     pub(crate) version: i64,
     pub(crate) schema: String,
@@ -119,10 +119,35 @@ impl Api {
     }
 
     /// The latest version; `None` when the registry says that there is no such subject, or no version of it.
-    pub(crate) async fn latest(&self, cx: &Context, subject: &str) -> Result<Option<Latest>, ProviderError> {
+    pub(crate) async fn latest(
+        &self,
+        cx: &Context,
+        subject: &str,
+    ) -> Result<Option<Registered>, ProviderError> {
         let during = format!("read subject {subject}");
         let path = ["subjects", subject, "versions", "latest"];
         self.present(self.get(cx, &path, &during).await, &during)
+    }
+
+    /// The numbers of all versions, oldest first.
+    pub(crate) async fn versions(&self, cx: &Context, subject: &str) -> Result<Vec<i64>, ProviderError> {
+        let during = format!("list the versions of {subject}");
+        let answer = self.get(cx, &["subjects", subject, "versions"], &during).await;
+        let mut versions: Vec<i64> = self.present(answer, &during)?.unwrap_or_default();
+        versions.sort_unstable();
+        Ok(versions)
+    }
+
+    /// One version; `None` where it is gone.
+    pub(crate) async fn version(
+        &self,
+        cx: &Context,
+        subject: &str,
+        version: i64,
+    ) -> Result<Option<Registered>, ProviderError> {
+        let during = format!("read version {version} of {subject}");
+        let number = version.to_string();
+        self.present(self.get(cx, &["subjects", subject, "versions", &number], &during).await, &during)
     }
 
     /// The subject's own level; `None` where it has none. Apicurio answers `NONE` for that, which is in force

@@ -49,17 +49,34 @@ impl Level {
         }
     }
 
-    fn backward(self) -> bool {
+    /// Whether new readers can read older data.
+    pub fn backward(self) -> bool {
         matches!(self, Self::Backward | Self::BackwardTransitive | Self::Full | Self::FullTransitive)
     }
 
-    fn forward(self) -> bool {
+    /// Whether older readers can read new data.
+    pub fn forward(self) -> bool {
         matches!(self, Self::Forward | Self::ForwardTransitive | Self::Full | Self::FullTransitive)
     }
 
     /// Whether every version before counts, not only the latest.
     pub fn transitive(self) -> bool {
         matches!(self, Self::BackwardTransitive | Self::ForwardTransitive | Self::FullTransitive)
+    }
+
+    /// The least level that promises all that either promises.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let directions = (self.backward() || other.backward(), self.forward() || other.forward());
+        match (directions, self.transitive() || other.transitive()) {
+            ((false, false), _) => Self::None,
+            ((true, false), false) => Self::Backward,
+            ((true, false), true) => Self::BackwardTransitive,
+            ((false, true), false) => Self::Forward,
+            ((false, true), true) => Self::ForwardTransitive,
+            ((true, true), false) => Self::Full,
+            ((true, true), true) => Self::FullTransitive,
+        }
     }
 
     /// Whether this level promises all that `other` promises. Some levels promise different things: neither of
@@ -90,6 +107,8 @@ mod tests {
             assert!(a.implies(a) && a.implies(Level::None) && Level::FullTransitive.implies(a), "{a:?}");
             for b in Level::ALL {
                 assert!(a == b || !(a.implies(b) && b.implies(a)), "{a:?} {b:?}");
+                assert!(a.and(b).implies(a) && a.and(b).implies(b) && a.and(b) == b.and(a), "{a:?} {b:?}");
+                assert!(!a.implies(b) || a.and(b) == a, "{a:?} {b:?}");
                 for c in Level::ALL {
                     assert!(!(a.implies(b) && b.implies(c)) || a.implies(c), "{a:?} {b:?} {c:?}");
                 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `equality` | when two schema texts are one schema |
 //! | `avro` | what makes an Avro text unfit to register, told before any registry sees it |
+//! | `compat` | whether readers of one Avro schema can read what was written with another |
 //! | `level` | compatibility levels and which of two promises more |
 //! | `config` | the settings of one registry in the Mesh document |
 //! | `subject` | the resource type `schema_subject`: `{schema, normalize, diff, read, check, apply}` |
@@ -13,6 +14,7 @@
 
 mod avro;
 pub mod codes;
+pub mod compat;
 mod config;
 mod equality;
 mod level;

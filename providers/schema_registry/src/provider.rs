@@ -79,9 +79,8 @@ impl Provider for Registry {
         let mut work = Work::new();
         for op in ops {
             work.push(Box::pin(async move {
-                let diagnostics = check::check(&self.api, cx, op).await;
-                if !diagnostics.is_empty() {
-                    out.put(OpDiagnostics { id: op.id.clone(), diagnostics });
+                for (about, diagnostic) in check::check(&self.api, cx, op).await {
+                    out.put(OpDiagnostics { id: op.id.clone(), about, diagnostics: diagnostic.into() });
                 }
             }));
         }

@@ -128,7 +128,7 @@ impl Provider for Catalog {
                 _ => namespace::apply::check(op),
             };
             if !diagnostics.is_empty() {
-                out.put(OpDiagnostics { id: op.id.clone(), diagnostics });
+                out.put(OpDiagnostics { id: op.id.clone(), about: Vec::new(), diagnostics });
             }
         }
     }

@@ -56,7 +56,7 @@ fn report(cluster: &Cluster, tasks: &[Task<'_>], answer: Answers, out: &dyn Sink
     for task in tasks {
         if let Some(failure) = failed.get(task.name()) {
             let diagnostics = Diagnostics::from(finding(cluster, task, failure));
-            out.put(OpDiagnostics { id: task.op.id.clone(), diagnostics });
+            out.put(OpDiagnostics { id: task.op.id.clone(), about: Vec::new(), diagnostics });
         }
     }
 }

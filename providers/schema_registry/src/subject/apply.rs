@@ -206,7 +206,7 @@ fn not_visible(
     Outcome::Indeterminate(Interruption::NoAnswer(error))
 }
 
-fn decode(attrs: Option<&Attributes>) -> SubjectAttrs {
+pub(super) fn decode(attrs: Option<&Attributes>) -> SubjectAttrs {
     let map = attrs.cloned().unwrap_or_default();
     let attrs: SubjectAttrs = serde_json::from_value(Value::Object(map)).unwrap_or_default();
     super::normalize::normalize(attrs)

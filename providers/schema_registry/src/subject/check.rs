@@ -1,43 +1,93 @@
 //! Asks the registry in advance.
 
-use super::{STEP_SCHEMA, SubjectAttrs};
-use crate::client::{Api, CallError, NewSchema, Verdict};
+use super::STEP_SCHEMA;
+use super::verdict::{self, Promised};
+use crate::client::{Api, CallError, NewSchema, Registered, Verdict};
 use crate::codes::{BAD_SCHEMA, INCOMPATIBLE, NOT_JUDGED, REVERT};
 use crate::level::Level;
-use datamesh_provider::{Context, Diagnostic, Diagnostics, OpAction, Operation, ProviderError};
+use datamesh_provider::{Context, Diagnostic, OpAction, Operation, ProviderError};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::Value;
 
-/// What the registry thinks of registering the planned schema. Has no effect.
+/// What was found, each with the attribute it is about.
+type Found = Vec<(Vec<String>, Diagnostic)>;
+
+/// What registering the planned schema would break, as far as the plan could not know. Has no effect.
 ///
-/// Only a new version of a subject that is there can be judged. It is judged at the level that is in force when
-/// it will be registered: where the plan loosens the level first, nobody can be asked before that is done.
-pub(crate) async fn check(api: &Api, cx: &Context, op: &Operation) -> Diagnostics {
-    let mut found = Diagnostics::default();
+/// Only a new version of a subject that is there can be judged. The plan has judged it against the latest version;
+/// where a level promises something about every version, the earlier ones are read here. Then the registry is asked:
+/// it has the last word, and the only one about languages other than Avro.
+pub(crate) async fn check(api: &Api, cx: &Context, op: &Operation) -> Found {
     if op.action != OpAction::Update || op.step != STEP_SCHEMA {
-        return found;
+        return Found::new();
     }
-    let Some((planned, text)) = super::apply::planned_schema(op) else { return found };
+    let Some((planned, text)) = super::apply::planned_schema(op) else { return Found::new() };
     let new = NewSchema { text: &text, language: planned.language() };
+    let mut found = Found::new();
+    let mut whole = |diagnostic: Diagnostic| found.push((Vec::new(), diagnostic));
     let subject = op.object.as_str();
     match older_version(api, cx, subject, new).await {
         Ok(Some((older, latest))) => {
-            found.push(Diagnostic::error(REVERT, revert_words(subject, older, latest)).help(REVERT_HELP));
+            whole(Diagnostic::error(REVERT, revert_words(subject, older, latest)).help(REVERT_HELP));
             return found;
         }
         Ok(None) => {}
+        Err(error) => whole(not_judged(&format!("whether it is an older version is not known: {error}"))),
+    }
+    let live = match level_in_force(api, cx, subject).await {
+        Ok(live) => live,
         Err(error) => {
-            found.push(not_judged(&format!("whether it is an older version is not known: {error}")))
+            whole(not_judged(&error.to_string()));
+            return found;
+        }
+    };
+    let before = op.prior.as_ref().and_then(|prior| prior.get("compatibility")).and_then(Value::as_str);
+    let promised =
+        Promised { desired: planned.compatibility.as_deref(), live: Some(live.name()), applied: before };
+    if promised.level().transitive() && new.language == "AVRO" {
+        match earlier_breaks(api, cx, subject, &promised, &text).await {
+            Ok(breaks) if !breaks.is_empty() => {
+                found.extend(breaks);
+                return found;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let why = format!("earlier versions could not be read: {error}");
+                found.push((Vec::new(), not_judged(&why)));
+            }
         }
     }
-    match level_at_registration(api, cx, op, &planned).await {
-        Ok(Some(level)) => {
-            let every_version = level.transitive();
-            let verdict = api.judge(cx, subject, new, every_version).await;
-            found.extend(told(api, subject, level, verdict));
+    let desired = planned.compatibility.as_deref().and_then(Level::from_name).unwrap_or(live);
+    found.extend(
+        if desired.implies(live) {
+            told(api, subject, live, api.judge(cx, subject, new, live.transitive()).await)
+        } else {
+            // The plan judged it by the level that is loosened, too.
+            Some(not_judged("its level is loosened before it is registered"))
         }
-        Ok(None) => found.push(not_judged("its level is loosened before it is registered")),
-        Err(error) => found.push(not_judged(&error.to_string())),
-    }
+        .map(|diagnostic| (Vec::new(), diagnostic)),
+    );
     found
+}
+
+/// What the new text breaks of the promises about the versions before the latest.
+async fn earlier_breaks(
+    api: &Api,
+    cx: &Context,
+    subject: &str,
+    promised: &Promised<'_>,
+    text: &str,
+) -> Result<Found, ProviderError> {
+    let mut versions = api.versions(cx, subject).await?;
+    versions.pop();
+    let reads = versions.into_iter().map(|version| api.version(cx, subject, version));
+    let read = stream::iter(reads).buffered(cx.budget.parallelism.max(1));
+    let earlier: Vec<Option<Registered>> = read.try_collect().await?;
+    let breaks = earlier
+        .iter()
+        .flatten()
+        .flat_map(|old| verdict::of_earlier(promised, text, &old.schema, old.version));
+    Ok(breaks.take(verdict::SHOWN).collect())
 }
 
 /// Version that holds this text, and the latest, where they differ. Registering it would answer with the older
@@ -63,21 +113,13 @@ pub(crate) fn revert_words(subject: &str, older: i64, latest: i64) -> String {
 pub(crate) const REVERT_HELP: &str = "Go forward instead: keep the newer schema and change it so that it differs from every earlier \
      version (a `description` is enough), or start a new major version: `datamesh new version PRODUCT`.";
 
-/// The level that judges, or `None` where it is set only by this apply.
-async fn level_at_registration(
-    api: &Api,
-    cx: &Context,
-    op: &Operation,
-    planned: &SubjectAttrs,
-) -> Result<Option<Level>, ProviderError> {
-    let own = api.level(cx, op.object.as_str()).await?;
-    let name = match own {
+/// The subject's own level, or else the registry's default.
+async fn level_in_force(api: &Api, cx: &Context, subject: &str) -> Result<Level, ProviderError> {
+    let name = match api.level(cx, subject).await? {
         Some(name) => Some(name),
         None => api.default_level(cx).await?,
     };
-    let live = name.as_deref().and_then(Level::from_name).unwrap_or(Level::None);
-    let desired = planned.compatibility.as_deref().and_then(Level::from_name).unwrap_or(live);
-    Ok(desired.implies(live).then_some(live))
+    Ok(name.as_deref().and_then(Level::from_name).unwrap_or(Level::None))
 }
 
 fn told(

@@ -1,5 +1,6 @@
 //! What it takes to get a subject from live to desired.
 
+use super::verdict::{self, Promised};
 use super::{DEFAULT_LEVEL, STEP_DELETE, STEP_LEVEL, STEP_SCHEMA, SubjectAttrs, explain::explain};
 use crate::codes::{BAD_SUBJECT, TYPE_CHANGE};
 use crate::level::Level;
@@ -13,9 +14,10 @@ pub(super) fn diff(view: View<'_, SubjectAttrs>, facts: &Facts, at: &SpanMap) ->
         View::Create { desired } | View::Gone { desired: Some(desired), .. } => create(desired, at),
         View::Gone { desired: None, .. } => (ChangeSpec::no_op(), Diagnostics::default()),
         View::Remove { live, .. } => (remove(live), Diagnostics::default()),
-        // A level that is no longer declared stays: what was last applied decides nothing here.
-        View::Adopt { live, desired } | View::Update { live, desired, .. } => {
-            update(live, desired, facts, at)
+        View::Adopt { live, desired } => update(None, live, desired, facts, at),
+        // A level that is no longer declared stays: what was last applied decides nothing but what was promised.
+        View::Update { prior, live, desired } => {
+            update(prior.compatibility.as_deref(), live, desired, facts, at)
         }
     }
 }
@@ -52,6 +54,7 @@ fn remove(live: &SubjectAttrs) -> ChangeSpec {
 }
 
 fn update(
+    applied: Option<&str>,
     live: &SubjectAttrs,
     desired: &SubjectAttrs,
     facts: &Facts,
@@ -71,8 +74,14 @@ fn update(
             before,
             Planned::Value(Value::String(text.clone())),
         ));
-        if let (Some(live), "AVRO") = (&live.schema, desired.language()) {
-            spec.notes = explain(live, text);
+        if let (Some(before), "AVRO") = (&live.schema, desired.language()) {
+            spec.notes = explain(before, text);
+            let promised = Promised {
+                desired: desired.compatibility.as_deref(),
+                live: live.compatibility.as_deref().or(default_level(facts)),
+                applied,
+            };
+            found.extend(verdict::of_latest(&promised, text, before, at));
         }
     }
     let level = desired.compatibility.as_ref().filter(|_| desired.compatibility != live.compatibility);
@@ -92,13 +101,17 @@ fn update(
     (ChangeSpec { notes, ..ChangeSpec::in_place(changes, steps) }, found)
 }
 
+/// The level of subjects that have none of their own.
+fn default_level(facts: &Facts) -> Option<&str> {
+    facts.capabilities.get(DEFAULT_LEVEL).map(String::as_str)
+}
+
 /// Notes the change of level; whether it promises less than what is live.
 fn change_level(live: &SubjectAttrs, desired: &str, facts: &Facts, spec: &mut ChangeSpec) -> bool {
     let before = live.compatibility.clone().map(Value::String);
     let after = Planned::Value(Value::String(desired.to_owned()));
     let change = AttributeChange::new(&["compatibility"], before, after);
-    let default = facts.capabilities.get(DEFAULT_LEVEL);
-    let in_force = live.compatibility.as_ref().or(default).and_then(|name| Level::from_name(name));
+    let in_force = live.compatibility.as_deref().or(default_level(facts)).and_then(Level::from_name);
     let lost = match (in_force, Level::from_name(desired)) {
         (Some(old), Some(new)) if !new.implies(old) => Some((old, new)),
         _ => None,

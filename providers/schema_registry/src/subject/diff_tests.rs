@@ -23,13 +23,14 @@ fn updated(live: &SubjectAttrs, desired: &SubjectAttrs, default: &str) -> Change
     spec
 }
 
-const INT: &str = r#""int""#;
-const LONG: &str = r#""long""#;
+/// Two schemas that read each other.
+const STRING: &str = r#""string""#;
+const BYTES: &str = r#""bytes""#;
 
 #[test]
 fn a_create_registers_then_sets_the_level() {
     for (level, steps) in [(Some("BACKWARD"), &["schema", "level"][..]), (None, &["schema"])] {
-        let desired = attrs(Some(INT), level);
+        let desired = attrs(Some(STRING), level);
         let (spec, found) = diff(View::Create { desired: &desired }, &Facts::default(), &SpanMap::default());
         assert!(found.is_empty());
         assert_eq!(spec.steps, steps);
@@ -43,8 +44,8 @@ fn a_create_registers_then_sets_the_level() {
 
 #[test]
 fn another_text_of_the_same_schema_is_no_change() {
-    let live = attrs(Some(r#"{"type":"int"}"#), Some("BACKWARD"));
-    assert!(updated(&live, &attrs(Some(INT), Some("backward")), "NONE").is_no_op());
+    let live = attrs(Some(r#"{"type":"string"}"#), Some("BACKWARD"));
+    assert!(updated(&live, &attrs(Some(STRING), Some("backward")), "NONE").is_no_op());
     assert!(updated(&live, &attrs(None, None), "NONE").is_no_op(), "what nobody declares is not managed");
 }
 
@@ -59,17 +60,17 @@ fn loosening_comes_before_and_tightening_after() {
         ("BACKWARD", "FULL_TRANSITIVE", &["schema", "level"], Class::Safe),
     ];
     for (old, new, steps, class) in cases {
-        let spec = updated(&attrs(Some(INT), Some(old)), &attrs(Some(LONG), Some(new)), "NONE");
+        let spec = updated(&attrs(Some(STRING), Some(old)), &attrs(Some(BYTES), Some(new)), "NONE");
         assert_eq!(
             (spec.steps.as_slice(), spec.class()),
             (&steps.map(String::from)[..], class),
             "{old} {new}"
         );
         assert_eq!(spec.disposition, Disposition::InPlace);
-        let level_only = updated(&attrs(Some(INT), Some(old)), &attrs(Some(INT), Some(new)), "NONE");
+        let level_only = updated(&attrs(Some(STRING), Some(old)), &attrs(Some(STRING), Some(new)), "NONE");
         assert_eq!((level_only.steps, level_only.changes[0].class), (vec!["level".to_owned()], class));
     }
-    let reason = updated(&attrs(Some(INT), Some("FULL")), &attrs(None, Some("NONE")), "NONE").changes[0]
+    let reason = updated(&attrs(Some(STRING), Some("FULL")), &attrs(None, Some("NONE")), "NONE").changes[0]
         .reason
         .clone();
     assert!(reason.is_some_and(|reason| reason.contains("NONE") && reason.contains("FULL")));
@@ -77,8 +78,8 @@ fn loosening_comes_before_and_tightening_after() {
 
 #[test]
 fn an_unset_level_is_the_registrys_default() {
-    let live = attrs(Some(INT), None);
-    let desired = attrs(Some(LONG), Some("NONE"));
+    let live = attrs(Some(STRING), None);
+    let desired = attrs(Some(BYTES), Some("NONE"));
     let spec = updated(&live, &desired, "BACKWARD");
     assert_eq!(
         (spec.steps.as_slice(), spec.class()),
@@ -90,7 +91,7 @@ fn an_unset_level_is_the_registrys_default() {
 
 #[test]
 fn a_level_no_longer_declared_stays() {
-    let (prior, desired) = (attrs(Some(INT), Some("FULL")), attrs(Some(INT), None));
+    let (prior, desired) = (attrs(Some(STRING), Some("FULL")), attrs(Some(STRING), None));
     let view = View::Update { prior: &prior, live: &prior, desired: &desired };
     let (spec, _) = diff(view, &Facts::default(), &SpanMap::default());
     assert!(spec.is_no_op() && spec.notes.is_empty());
@@ -98,8 +99,8 @@ fn a_level_no_longer_declared_stays() {
 
 #[test]
 fn a_subject_keeps_its_language() {
-    let live = attrs(Some(INT), None);
-    let desired = SubjectAttrs { schema_type: Some("JSON".into()), ..attrs(Some(INT), None) };
+    let live = attrs(Some(STRING), None);
+    let desired = SubjectAttrs { schema_type: Some("JSON".into()), ..attrs(Some(STRING), None) };
     let view = View::Adopt { live: &live, desired: &desired };
     let (spec, found) = diff(view, &Facts::default(), &SpanMap::default());
     let help = found.iter().next().and_then(|d| d.help.clone()).unwrap_or_default();
@@ -109,7 +110,7 @@ fn a_subject_keeps_its_language() {
 #[test]
 fn a_removal_takes_the_level_first() {
     for (level, steps) in [(Some("NONE"), &["level", "delete"][..]), (None, &["delete"])] {
-        let live = attrs(Some(INT), level);
+        let live = attrs(Some(STRING), level);
         let view = View::Remove { prior: &live, live: &live };
         assert_eq!(diff(view, &Facts::default(), &SpanMap::default()).0.steps, steps);
     }
@@ -117,25 +118,98 @@ fn a_removal_takes_the_level_first() {
 
 #[test]
 fn a_live_text_of_the_same_schema_reads_as_the_declared_one() {
-    let live = attrs(Some(r#"{"type": "int"}"#), Some("NONE"));
-    assert_eq!(SchemaSubject::managed(&live, &attrs(Some(INT), None)), attrs(Some(INT), None));
-    assert_eq!(SchemaSubject::managed(&live, &attrs(Some(LONG), None)).schema, live.schema);
+    let live = attrs(Some(r#"{"type": "string"}"#), Some("NONE"));
+    assert_eq!(SchemaSubject::managed(&live, &attrs(Some(STRING), None)), attrs(Some(STRING), None));
+    assert_eq!(SchemaSubject::managed(&live, &attrs(Some(BYTES), None)).schema, live.schema);
     assert_eq!(SchemaSubject::managed(&live, &attrs(None, Some("FULL"))), attrs(None, Some("NONE")));
 }
 
 #[test]
 fn recorded_attributes_read_back_and_other_versions_do_not() {
-    let recorded = attrs(Some(INT), Some("FULL"));
+    let recorded = attrs(Some(STRING), Some("FULL"));
     let Value::Object(raw) = serde_json::to_value(&recorded).expect("encodes") else { panic!("a map") };
     assert_eq!(SchemaSubject::upgrade(1, raw.clone()), Ok(recorded));
     assert!(SchemaSubject::upgrade(2, raw).is_err());
 }
 
+/// A record with these fields, each with a default or without.
+fn record(fields: &[(&str, bool)]) -> String {
+    let field = |(name, default): &(&str, bool)| {
+        let default = if *default { r#","default":"""# } else { "" };
+        format!(r#"{{"name":"{name}","type":"string"{default}}}"#)
+    };
+    let fields: Vec<String> = fields.iter().map(field).collect();
+    format!(r#"{{"type":"record","name":"R","fields":[{}]}}"#, fields.join(","))
+}
+
+fn judged(levels: [Option<&str>; 3], live: &str, desired: &str, default: &str) -> Vec<String> {
+    let [applied, in_force, declared] = levels;
+    let (prior, live, desired) =
+        (attrs(Some(live), applied), attrs(Some(live), in_force), attrs(Some(desired), declared));
+    let view = View::Update { prior: &prior, live: &live, desired: &desired };
+    let (_, found) = diff(view, &with_default(default), &SpanMap::default());
+    found
+        .iter()
+        .map(|d| format!("{:?} {} {}", d.severity, d.detail, d.help.as_deref().unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn a_break_is_told_with_field_rule_promise_and_way_out() {
+    let (narrow, wide) = (record(&[("id", false)]), record(&[("id", false), ("total", false)]));
+    let told = judged([Some("BACKWARD"); 3], &narrow, &wide, "NONE");
+    assert_eq!(
+        told,
+        ["Error The field `total` is new and has no default: older data gives a reader no value for it \
+          [reader-field-missing-default-value]. The level BACKWARD, which is declared, promises that a reader of \
+          the new schema can read what was written with the latest version. Let it be null (`required: false`), \
+          or give it a `default`; or start a new major version beside this one: `datamesh new version PRODUCT`."]
+    );
+    let told = judged([Some("FORWARD"); 3], &wide, &narrow, "NONE");
+    assert!(told.len() == 1 && told[0].contains("a reader of the latest version can read"), "{told:?}");
+    assert!(told[0].contains(" Keep the field; or"), "{told:?}");
+    assert!(judged([Some("FORWARD"); 3], &narrow, &wide, "NONE").is_empty());
+    assert!(
+        judged([Some("FULL"); 3], &narrow, &record(&[("id", false), ("total", true)]), "NONE").is_empty()
+    );
+}
+
+#[test]
+fn a_level_lowered_together_with_a_break_does_not_help() {
+    let (narrow, wide) = (record(&[("id", false)]), record(&[("id", false), ("total", false)]));
+    let cases = [
+        ([None, None, None], "NONE", None),
+        ([None, None, None], "BACKWARD", Some("in force in the registry")),
+        ([None, Some("NONE"), None], "BACKWARD", None),
+        ([Some("NONE"), Some("NONE"), Some("BACKWARD")], "NONE", Some("declared")),
+        ([Some("BACKWARD"), Some("BACKWARD"), Some("NONE")], "NONE", Some("in force in the registry")),
+        ([Some("FULL"), Some("NONE"), Some("NONE")], "NONE", Some("FULL, which is last applied")),
+        ([Some("NONE"), Some("NONE"), Some("NONE")], "FULL", None),
+    ];
+    for (levels, default, source) in cases {
+        let told = judged(levels, &narrow, &wide, default);
+        assert_eq!(told.len(), usize::from(source.is_some()), "{levels:?} {default}: {told:?}");
+        assert!(source.is_none_or(|source| told[0].contains(source)), "{levels:?} {default}: {told:?}");
+    }
+}
+
+#[test]
+fn breaks_are_many_or_beyond_judging() {
+    let many: Vec<(String, bool)> = (0..50).map(|n| (format!("f{n}"), false)).collect();
+    let many: Vec<(&str, bool)> = many.iter().map(|(name, default)| (name.as_str(), *default)).collect();
+    let told = judged([Some("BACKWARD"); 3], &record(&[]), &record(&many), "NONE");
+    assert_eq!(told.len(), 20);
+    assert!(told[19].contains("one of 50 breaks, of which 20 are told"), "{}", told[19]);
+    let odd = r#"{"type":"record","name":"R","fields":[{"name":"x","type":"acme.Elsewhere"}]}"#;
+    let told = judged([Some("FULL"); 3], odd, &record(&[]), "NONE");
+    assert!(told.len() == 1 && told[0].starts_with("Note") && told[0].contains("not defined"), "{told:?}");
+}
+
 fn any_attrs() -> impl Strategy<Value = SubjectAttrs> {
     let text = prop_oneof![
-        Just(INT.to_owned()),
-        Just(r#"{"type":"int"}"#.to_owned()),
-        Just(LONG.to_owned()),
+        Just(STRING.to_owned()),
+        Just(r#"{"type":"string"}"#.to_owned()),
+        Just(BYTES.to_owned()),
         Just(r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int","doc":"x"}]}"#.to_owned()),
         "[ -~]{0,20}",
     ];

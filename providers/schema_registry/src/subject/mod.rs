@@ -4,6 +4,7 @@ mod diff;
 mod explain;
 mod normalize;
 mod schema;
+mod verdict;
 
 #[cfg(feature = "client")]
 pub(crate) mod apply;

@@ -1,8 +1,8 @@
 //! Reads one subject.
 
 use super::SubjectAttrs;
-use crate::client::{Api, Latest};
-use datamesh_provider::{Attributes, Context, LiveObject, ObjectId, ProviderError, ReadRequest};
+use crate::client::{Api, Registered};
+use datamesh_provider::{Attributes, Context, ErrorKind, LiveObject, ObjectId, ProviderError, ReadRequest};
 use serde_json::Value;
 
 /// The subject as it is; `None` only when the registry said that it does not exist.
@@ -11,8 +11,17 @@ pub(crate) async fn read(
     cx: &Context,
     request: &ReadRequest,
 ) -> Result<Option<LiveObject>, ProviderError> {
+    let name = request.id.as_str();
     let wants_level = request.managed.iter().any(|attrs| attrs.contains_key("compatibility"));
-    Ok(subject(api, cx, request.id.as_str(), wants_level).await?.map(|found| found.live()))
+    let mut found = subject(api, cx, name, wants_level).await?;
+    if let Some(found) = found.as_mut().filter(|found| !wants_level && found.differs(request)) {
+        // A new version is judged by the level in force, whoever set it. Not everybody may see it.
+        found.attrs.compatibility = match api.level(cx, name).await {
+            Err(error) if error.kind == ErrorKind::Forbidden => None,
+            level => level?,
+        };
+    }
+    Ok(found.map(|found| found.live()))
 }
 
 /// A live subject with its attributes both decoded and as numbers of the registry.
@@ -31,7 +40,7 @@ pub(crate) async fn subject(
     name: &str,
     with_level: bool,
 ) -> Result<Option<Found>, ProviderError> {
-    let Some(Latest { id, version, schema, schema_type }) = api.latest(cx, name).await? else {
+    let Some(Registered { id, version, schema, schema_type }) = api.latest(cx, name).await? else {
         return Ok(None);
     };
     let compatibility = if with_level { api.level(cx, name).await? } else { None };
@@ -42,6 +51,15 @@ pub(crate) async fn subject(
 }
 
 impl Found {
+    /// Whether somebody declares another schema than this one.
+    fn differs(&self, request: &ReadRequest) -> bool {
+        let differs = |attrs: &Attributes| {
+            let declared = super::apply::decode(Some(attrs));
+            declared.schema.is_some() && !self.attrs.same_schema(&declared)
+        };
+        request.managed.iter().any(differs)
+    }
+
     pub(crate) fn live(&self) -> LiveObject {
         let SubjectAttrs { schema, schema_type, compatibility } = self.attrs.clone();
         let attributes = [("schema", schema), ("schema_type", schema_type), ("compatibility", compatibility)];
