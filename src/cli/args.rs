@@ -119,6 +119,9 @@ pub struct Planning {
     /// May be deleted, or may lose data, where that is braked. Repeatable
     #[arg(long, value_name = "ADDRESS|GLOB")]
     pub allow_destroy: Vec<String>,
+    /// Take access from everybody who is not named, where nobody was named so far
+    #[arg(long)]
+    pub allow_lockout: bool,
     /// Do nothing at all when any manifest has an error
     #[arg(long)]
     pub strict: bool,

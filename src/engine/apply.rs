@@ -6,7 +6,7 @@
 use super::batch::{self, Ran};
 use super::prior::becomes;
 use super::systems::Systems;
-use datamesh_core::plan::{Action, Plan, PlannedOperation, ResourceChange, Types};
+use datamesh_core::plan::{Action, Origin, Plan, PlannedOperation, ResourceChange, Types};
 use datamesh_core::schedule::{End, Schedule, Tally};
 use datamesh_provider::{
     Address, Attributes, Context, Event, LiveObject, OpAction, Operation, OperationId, Outcome, SystemName,
@@ -379,7 +379,10 @@ pub(crate) fn book(draft: &mut Shard, change: &ResourceChange, types: &Types) ->
             // What will be changed is recorded as it is, so that the update knows where it starts.
             let attributes =
                 if change.steps.is_empty() { becomes.declared.clone() } else { live.attributes.clone() };
-            draft.adopt(change.address.clone(), change.system.clone(), &live, attributes, &becomes)
+            // What another resource of ours made is shared with it.
+            let made = change.record.as_ref().is_some_and(|spec| spec.origin == Origin::Created);
+            let origin = if made { datamesh_state::Origin::Created } else { datamesh_state::Origin::Adopted };
+            draft.adopt(origin, change.address.clone(), change.system.clone(), &live, attributes, &becomes)
         }
         (Action::NoOp, Some(becomes)) => {
             draft.describe(&change.address, &becomes, change.incarnation.as_deref());

@@ -5,7 +5,7 @@ use super::systems::Systems;
 use datamesh_core::graph::DesiredGraph;
 use datamesh_core::plan::{Plan, ResourceChange};
 use datamesh_provider::{
-    Context, Diagnostic, Diagnostics, OpDiagnostics, Operation, OperationId, SystemName,
+    Context, Diagnostic, Diagnostics, OpDiagnostics, Operation, OperationId, Severity, SystemName,
 };
 use futures::future::join_all;
 use std::collections::BTreeMap;
@@ -48,6 +48,17 @@ pub(crate) async fn check(
     let mut found: Diagnostics = found.into_iter().collect();
     found.sort();
     found
+}
+
+/// The verdict, with what was allowed as warnings.
+pub(crate) fn allowed(verdict: Diagnostics, lockout: bool) -> Diagnostics {
+    let soften = |mut diagnostic: Diagnostic| {
+        if lockout && diagnostic.code == datamesh_kafka::codes::LOCKOUT {
+            diagnostic.severity = Severity::Warning;
+        }
+        diagnostic
+    };
+    verdict.into_iter().map(soften).collect()
 }
 
 /// A system knows neither where something is declared, nor what is different from before.

@@ -22,6 +22,8 @@ pub struct PlanRequest {
     pub snapshot: Option<Snapshot>,
     /// Whether to ask the systems for their verdict.
     pub check: bool,
+    /// Whether access may be taken from those who have it only because nobody is named yet.
+    pub allow_lockout: bool,
 }
 
 /// A plan with everything it was made from.
@@ -76,6 +78,7 @@ impl Session {
         if request.check && request.snapshot.is_none() && plan.has_changes() {
             self.cx().events.event(Event::Phase { name: "check" });
             let verdict = check::check(&plan, &prepared.desired, &prepared.systems, self.cx()).await;
+            let verdict = check::allowed(verdict, request.allow_lockout);
             if verdict.has_errors() {
                 hold_back(&mut prepared.desired, verdict.iter());
                 (plan, found) = self.decide(&prepared);
@@ -104,7 +107,7 @@ impl Session {
 
     /// Compares what was applied with what is live. Plans nothing.
     pub async fn drift(&self, asked: &Asked) -> Result<(DriftReport, Diagnostics), StateError> {
-        let request = PlanRequest { asked: asked.clone(), snapshot: None, check: false };
+        let request = PlanRequest { asked: asked.clone(), ..PlanRequest::default() };
         let prepared = self.prepare(&request).await?;
         let (report, found) = plan::drift_report(&self.input(&prepared));
         let mut diagnostics = self.diagnostics.clone();

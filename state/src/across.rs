@@ -17,6 +17,8 @@ type Claim = (TypeName, String, ObjectId);
 #[derive(Debug, Default)]
 pub struct Others {
     claims: BTreeMap<Claim, Address>,
+    /// Of what may have several owners: one of them.
+    sharers: BTreeMap<Claim, Address>,
     /// What is depended on from another domain, and by what.
     needed: BTreeMap<Address, Address>,
     recorded: BTreeSet<Address>,
@@ -90,10 +92,9 @@ impl Others {
     }
 
     fn claim(&mut self, shard: &Shard, by: &Address, system: &SystemName, ty: &TypeName, object: &ObjectId) {
-        if !SHARED_TYPES.contains(&ty.as_str()) {
-            let claim = (ty.clone(), shard.identity_or_name(system), object.clone());
-            self.claims.insert(claim, by.clone());
-        }
+        let claim = (ty.clone(), shard.identity_or_name(system), object.clone());
+        let all = if SHARED_TYPES.contains(&ty.as_str()) { &mut self.sharers } else { &mut self.claims };
+        all.insert(claim, by.clone());
     }
 
     fn needs(&mut self, by: &Address, dependencies: &BTreeSet<Address>) {
@@ -136,7 +137,9 @@ impl Others {
             OpAction::Create => owned().or_else(|| dependencies().find_map(missing)),
             OpAction::Update => dependencies().find_map(missing),
             OpAction::Delete => {
-                let by = self.needed.get(&intent.address).cloned();
+                let claim =
+                    (intent.ty.clone(), shard.identity_or_name(&intent.system), intent.object.clone());
+                let by = self.needed.get(&intent.address).or_else(|| self.sharers.get(&claim)).cloned();
                 by.map(|by| Objection::Needed { by }).or_else(owned)
             }
         }

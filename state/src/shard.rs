@@ -250,9 +250,11 @@ impl Shard {
         Ok(())
     }
 
-    /// Takes over an object that is there and as declared, without an operation.
+    /// Takes over an object that is there and as declared, without an operation. `origin`: created, where another
+    /// resource of ours made it and shares it.
     pub fn adopt(
         &mut self,
+        origin: Origin,
         address: Address,
         system: SystemName,
         live: &LiveObject,
@@ -279,7 +281,7 @@ impl Shard {
             incarnation: live.incarnation.clone(),
             attributes,
             computed: live.computed.clone(),
-            origin: Origin::Adopted,
+            origin,
             ..about(becomes)
         };
         self.resources.insert(address, record);

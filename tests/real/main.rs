@@ -3,6 +3,7 @@
 // Helpers of tests are tests too: what may be unwrapped in one may be unwrapped in the other.
 #![cfg(test)]
 
+mod access;
 mod avro;
 mod failures;
 mod formats;

@@ -5,6 +5,10 @@
     witness.py make-topic KAFKA NAME PARTITIONS CONFIG-JSON
     witness.py delete-topic KAFKA NAME
     witness.py set-config KAFKA NAME KEY VALUE  without VALUE: takes it away
+    witness.py acls KAFKA PRINCIPAL             its access control bindings
+    witness.py make-acl KAFKA PRINCIPAL TOPIC   lets it read the topic
+    witness.py make-user KAFKA NAME PASSWORD    somebody who can log in by SCRAM-SHA-256
+    witness.py may-read KAFKA-SASL NAME PASSWORD TOPIC GROUP    "yes", or the code of the refusal
     witness.py http METHOD URL [BODY]           status and JSON of the answer
     witness.py tables CATALOG-PROPERTIES-JSON CATALOG-NAME NAMESPACE    null where there is no such namespace
     witness.py complaints SCHEMA-JSON DOCUMENTS-JSON    what a validator of JSON Schema says of each of a list
@@ -84,6 +88,83 @@ def set_config(servers, name, key, value=None):
     wait(client.incremental_alter_configs([resource]))
 
 
+def acls(servers, principal):
+    from confluent_kafka.admin import (
+        AclBindingFilter,
+        AclOperation,
+        AclPermissionType,
+        ResourcePatternType,
+        ResourceType,
+    )
+
+    all_of_them = AclBindingFilter(
+        ResourceType.ANY, None, ResourcePatternType.ANY, principal, None, AclOperation.ANY, AclPermissionType.ANY
+    )
+    client = admin(servers)
+    found = client.describe_acls(all_of_them).result(30)
+    return sorted(
+        f"{b.permission_type.name} {b.operation.name} {b.restype.name} {b.resource_pattern_type.name} {b.name} {b.host}"
+        for b in found
+    )
+
+
+def make_acl(servers, principal, topic):
+    from confluent_kafka.admin import (
+        AclBinding,
+        AclOperation,
+        AclPermissionType,
+        ResourcePatternType,
+        ResourceType,
+    )
+
+    binding = AclBinding(
+        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, principal, "*", AclOperation.READ, AclPermissionType.ALLOW
+    )
+    client = admin(servers)
+    wait(client.create_acls([binding]))
+
+
+def make_user(servers, name, password):
+    from confluent_kafka.admin import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
+
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
+    client = admin(servers)
+    wait(client.alter_user_scram_credentials([UserScramCredentialUpsertion(name, info, password.encode())]))
+
+
+def may_read(servers, name, password, topic, group):
+    from confluent_kafka import Consumer, KafkaException, Producer
+
+    writer = Producer({"bootstrap.servers": servers.split("|")[0]})
+    writer.produce(topic, b"x")
+    assert writer.flush(30) == 0
+    consumer = Consumer(
+        {
+            "bootstrap.servers": servers.split("|")[1],
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "SCRAM-SHA-256",
+            "sasl.username": name,
+            "sasl.password": password,
+            "group.id": group,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([topic])
+    try:
+        for _ in range(60):
+            message = consumer.poll(1)
+            if message is None:
+                continue
+            if message.error() is None:
+                return "yes"
+            return message.error().name()
+    except KafkaException as error:
+        return error.args[0].name()
+    finally:
+        consumer.close()
+    return "nothing came"
+
+
 def http(method, url, body=None):
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
@@ -133,6 +214,10 @@ actions = {
     "make-topic": make_topic,
     "delete-topic": delete_topic,
     "set-config": set_config,
+    "acls": acls,
+    "make-acl": make_acl,
+    "make-user": make_user,
+    "may-read": may_read,
     "http": http,
     "complaints": complaints,
     "tables": tables,

@@ -55,6 +55,27 @@ impl Witness {
         self.kafka("set-config", &[topic, key, value]);
     }
 
+    /// What a principal may do, a line each.
+    pub(crate) fn acls(&self, principal: &str) -> Vec<String> {
+        serde_json::from_value(self.kafka("acls", &[principal])).expect("a list of bindings")
+    }
+
+    /// Somebody else lets a principal read a topic.
+    pub(crate) fn make_acl(&self, principal: &str, topic: &str) {
+        self.kafka("make-acl", &[principal, topic]);
+    }
+
+    pub(crate) fn make_user(&self, name: &str, password: &str) {
+        self.kafka("make-user", &[name, password]);
+    }
+
+    /// Whether this user gets a record of a topic as a member of a group: `yes`, or the broker's code.
+    pub(crate) fn may_read(&self, sasl: &str, user: (&str, &str), topic: &str, group: &str) -> String {
+        let both = format!("{}|{sasl}", self.kafka);
+        let answer = self.run("witness.py", &["may-read", &both, user.0, user.1, topic, group]);
+        answer.as_str().unwrap_or_default().to_owned()
+    }
+
     /// What a validator of JSON Schema has to say about documents.
     pub(crate) fn complaints(&self, schema: &Value, documents: &[Value]) -> Value {
         let documents = Value::Array(documents.to_vec());

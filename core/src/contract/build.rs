@@ -29,6 +29,13 @@ impl Contract {
     pub fn field(&self, name: &str) -> Option<&ContractField> {
         self.fields.iter().find(|field| field.name == name)
     }
+
+    /// The contract of these top-level fields alone, in this order: that of a record key.
+    #[must_use]
+    pub fn only(&self, names: &[String]) -> Self {
+        let fields = names.iter().filter_map(|name| self.field(name)).cloned().collect();
+        Self { fields, primary_key: Vec::new() }
+    }
 }
 
 struct Builder {

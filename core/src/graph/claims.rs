@@ -1,5 +1,6 @@
 //! One owner for each physical object: two declarations that claim the same one are an error.
 
+use crate::graph::access;
 use crate::graph::draft::Draft;
 use crate::graph::{DesiredResource, codes};
 use datamesh_provider::{Diagnostic, Span};
@@ -29,6 +30,10 @@ fn objects<'d>(drafts: impl Iterator<Item = &'d Draft<'d>> + Clone) -> Vec<Confl
     for draft in drafts {
         for resource in &draft.resources {
             let object = &resource.object;
+            // Bindings may have several owners.
+            if object.address.ty().as_str() == access::TYPE {
+                continue;
+            }
             // A type belongs to one kind of system, so the kind adds nothing.
             let key = (object.id.as_str(), object.address.ty().as_str(), object.system.name.as_str());
             let claim = Claim { draft, span: resource.span };

@@ -52,25 +52,6 @@ pub(crate) fn product(doc: &DataProduct, found: &mut Diagnostics) {
     if let Some(first) = spec.lifecycle.as_ref().and_then(|l| l.ignore_changes.first()) {
         warn("lifecycle.ignore_changes", first.span);
     }
-    for port in &spec.output_ports {
-        if let Some(key) = &port.key {
-            warn("key", key.span);
-        }
-        if let Some(first) = port.consumers.first() {
-            warn("consumers", first.span);
-        }
-        if let Some(first) = port.producers.first() {
-            warn("producers", first.span);
-        }
-    }
-    for over in spec.environments.values().flat_map(|over| over.ports.values()) {
-        if let Some(consumers) = &over.consumers {
-            warn("consumers", consumers.span);
-        }
-        if let Some(producers) = &over.producers {
-            warn("producers", producers.span);
-        }
-    }
     if let Some(schema) = &spec.schema {
         fields(&schema.fields, found);
     }

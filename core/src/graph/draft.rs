@@ -36,6 +36,11 @@ impl World<'_> {
         ContractLimits { fields: size(self.limits.fields), nesting: size(self.limits.nesting) }
     }
 
+    /// Whether nothing is known of environments, because the Mesh document is broken.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.environment.name.is_empty()
+    }
+
     pub(crate) fn has_catalog(&self) -> bool {
         self.environment.systems.contains_key(&SystemName::new("catalog", "default"))
     }
@@ -60,6 +65,8 @@ pub(crate) struct Topic {
     pub(crate) spelled: bool,
     pub(crate) cluster: String,
     pub(crate) span: Option<Span>,
+    /// Fields of the record key, where it is registered, and their place.
+    pub(crate) key: Option<(Vec<String>, Option<Span>)>,
 }
 
 /// What resolving one product has found so far.
@@ -151,6 +158,14 @@ impl<'a> Draft<'a> {
             source_path: self.product.path.to_string(),
             span,
         });
+    }
+
+    /// The same for access to something: `prevent_destroy` is about the data, and keeps nobody's access.
+    pub(crate) fn add_access(&mut self, part: Part) {
+        self.add(part);
+        if let Some(added) = self.resources.last_mut() {
+            added.lifecycle.prevent_destroy = false;
+        }
     }
 
     pub(crate) fn not_supported(&mut self, what: &str, span: Option<Span>, help: &str) {

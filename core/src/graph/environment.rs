@@ -22,6 +22,8 @@ pub struct ResolvedEnvironment {
     pub state: StateSettings,
     pub defaults: Defaults,
     pub prefixes: Prefixes,
+    /// Principals of Kafka by the names that manifests use.
+    pub principals: BTreeMap<String, String>,
     pub endpoints: Endpoints,
     pub on_remove: OnRemove,
     pub parallelism: u16,
@@ -92,6 +94,7 @@ impl ResolvedEnvironment {
             },
             defaults: Defaults::default(),
             prefixes: Prefixes::default(),
+            principals: BTreeMap::new(),
             endpoints: Endpoints::default(),
             on_remove: OnRemove::Hold,
             parallelism: 1,
@@ -136,6 +139,7 @@ pub fn environment(
         state: environment.state.value.clone(),
         defaults: defaults(environment, &mut found),
         prefixes: Prefixes::of(environment.names.as_deref()),
+        principals: principals(environment, &mut found),
         endpoints: Endpoints::parse(&environment.endpoints, root, &mut found),
         on_remove: environment.on_remove.as_ref().map_or(OnRemove::Hold, |r| r.value),
         parallelism: parallelism(environment, &mut found),
@@ -224,6 +228,20 @@ fn defaults(environment: &Environment, found: &mut Diagnostics) -> Defaults {
     Defaults { partitions: partitions.map(|p| p.value), replication_factor: factor.map(|r| r.value) }
 }
 
+fn principals(environment: &Environment, found: &mut Diagnostics) -> BTreeMap<String, String> {
+    for (alias, principal) in &environment.principals {
+        if principal.value.split_once(':').is_none_or(|(kind, name)| kind.is_empty() || name.is_empty()) {
+            let detail =
+                format!("`{}` is no principal: brokers know them by a type and a name.", principal.value);
+            let help = format!("Write `{}: \"User:<name>\"`.", alias.value);
+            found
+                .push(Diagnostic::error(codes::BAD_SETTING, detail).on(principal, "no principal").help(help));
+        }
+    }
+    let plain = environment.principals.iter();
+    plain.map(|(alias, principal)| (alias.value.clone(), principal.value.clone())).collect()
+}
+
 fn parallelism(environment: &Environment, found: &mut Diagnostics) -> u16 {
     let Some(parallelism) = &environment.parallelism else { return 10 };
     if parallelism.value == 0 {
@@ -238,18 +256,11 @@ fn parallelism(environment: &Environment, found: &mut Diagnostics) -> u16 {
 
 /// Settings that are read and have no effect yet.
 fn dormant_settings(environment: &Environment, found: &mut Diagnostics) {
-    let principals = environment.principals.keys().next().map(|key| ("principals", key.span));
     let credentials = environment.plan_credentials.as_ref();
     let credentials = credentials.filter(|node| node.0.value.as_object().is_none_or(|map| !map.is_empty()));
     let drift = environment.drift.as_ref().filter(|drift| !drift.ignore.is_empty());
-    let group = environment.names.as_ref().and_then(|names| names.group_prefix.as_ref());
-    let group = group.filter(|prefix| !prefix.is_empty());
-    let all = [
-        principals,
-        credentials.map(|node| ("plan_credentials", node.span)),
-        drift.map(|drift| ("drift", drift.span)),
-        group.map(|prefix| ("names.group_prefix", prefix.span)),
-    ];
+    let all =
+        [credentials.map(|node| ("plan_credentials", node.span)), drift.map(|drift| ("drift", drift.span))];
     for (key, span) in all.into_iter().flatten() {
         found.push(not_enforced(key, span));
     }

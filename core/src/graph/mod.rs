@@ -4,6 +4,7 @@ use crate::manifest::model::OnRemove;
 use datamesh_provider::{Address, Object, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
+mod access;
 pub mod audit;
 mod catalog;
 mod claims;

@@ -65,14 +65,41 @@ pub(crate) fn subjects(draft: &mut Draft<'_>) {
         }
         return;
     }
+    let topics = draft.topics.clone();
     match &schema.registry {
         Some(url) => spelled(draft, schema, url),
-        None => {
-            for topic in draft.topics.clone() {
-                derived(draft, schema, &topic);
-            }
+        None => topics.iter().for_each(|topic| derived(draft, schema, topic)),
+    }
+    for topic in &topics {
+        if let Some((fields, span)) = &topic.key {
+            key(draft, schema, topic, fields, *span);
         }
     }
+}
+
+/// The subject of a topic's record keys, where clients look for it: in the registry of the values.
+fn key(draft: &mut Draft<'_>, schema: &ProductSchema, topic: &Topic, fields: &[String], span: Option<Span>) {
+    let environment = draft.world.environment;
+    let system = match &schema.registry {
+        // What is wrong with the address was said of the values.
+        Some(url) => systems::registry(environment, url).ok().map(|(system, _)| system),
+        None => registry_for(environment, topic).ok(),
+    };
+    let Some(system) = system else { return };
+    // No port has a dot in its name.
+    let Some(address) = draft.address("schema_subject", &format!("{}.key", topic.port), span) else { return };
+    let fixed = draft.world.names.id(&address).filter(|_| !topic.spelled).map(str::to_owned);
+    let id = fixed.unwrap_or_else(|| beside(environment, topic, "key"));
+    let topics = BTreeSet::from([topic.address.clone()]);
+    subject_of(draft, schema, Place { address, system, id, span, topics, key: Some(fields) });
+}
+
+/// The name clients look for: the topic's, with what of its records it is about.
+fn beside(environment: &ResolvedEnvironment, topic: &Topic, part: &str) -> String {
+    let prefix = &environment.prefixes.subject;
+    // A prefix the topic has already is not put twice.
+    let prefix = if topic.id.starts_with(prefix.as_str()) { "" } else { prefix };
+    format!("{prefix}{}-{part}", topic.id)
 }
 
 fn spelled(draft: &mut Draft<'_>, schema: &ProductSchema, url: &Spanned<String>) {
@@ -84,7 +111,7 @@ fn spelled(draft: &mut Draft<'_>, schema: &ProductSchema, url: &Spanned<String>)
     let id = format!("{}{subject}", environment.prefixes.subject);
     let topics = draft.topics.iter().map(|topic| topic.address.clone()).collect();
     if let Some(address) = draft.address("schema_subject", "contract", url.span) {
-        subject_of(draft, schema, Place { address, system, id, span: url.span, topics });
+        subject_of(draft, schema, Place { address, system, id, span: url.span, topics, key: None });
     }
 }
 
@@ -95,16 +122,10 @@ fn derived(draft: &mut Draft<'_>, schema: &ProductSchema, topic: &Topic) {
         Ok(system) => system,
         Err(wrong) => return draft.found.push(*wrong),
     };
-    let prefix = &environment.prefixes.subject;
-    let named = || {
-        // Clients look for `<topic>-value`, so a prefix the topic has already is not put twice.
-        let prefix = if topic.id.starts_with(prefix.as_str()) { "" } else { prefix };
-        format!("{prefix}{}-value", topic.id)
-    };
     let fixed = draft.world.names.id(&address).filter(|_| !topic.spelled).map(str::to_owned);
-    let id = fixed.unwrap_or_else(named);
+    let id = fixed.unwrap_or_else(|| beside(environment, topic, "value"));
     let topics = BTreeSet::from([topic.address.clone()]);
-    subject_of(draft, schema, Place { address, system, id, span: topic.span, topics });
+    subject_of(draft, schema, Place { address, system, id, span: topic.span, topics, key: None });
 }
 
 /// The registry beside a Kafka cluster: of the same name, else the default one, else the only one.
@@ -120,26 +141,32 @@ fn registry_for(environment: &ResolvedEnvironment, topic: &Topic) -> Result<Syst
     }
 }
 
-struct Place {
+struct Place<'k> {
     address: Address,
     system: SystemName,
     id: String,
     span: Option<Span>,
     topics: BTreeSet<Address>,
+    /// Only these fields: the record key.
+    key: Option<&'k [String]>,
 }
 
-fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place) {
-    let Place { address, system, id, span, topics } = place;
+fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place<'_>) {
+    let Place { address, system, id, span, topics, key } = place;
     if id.chars().any(char::is_control) || id.len() > 255 {
         let detail = format!("`{id}` cannot be a subject: it has control characters or more than 255 bytes.");
         draft.found.push(Diagnostic::error(codes::BAD_NAME, detail).at(span, "this subject"));
     }
-    let Some(record) = record_name(draft, schema, &address) else { return };
+    let Some(record) = record_name(draft, schema, &address, key.is_some()) else { return };
     let places = draft.field_places();
     let Some(contract) = &draft.contract else { return };
     let doc = draft.product.doc.spec.description.as_ref().map(|d| d.value.as_str());
+    let text = match key {
+        None => contract.avro(&record, doc),
+        Some(fields) => contract.only(fields).avro(&record, None),
+    };
     let mut attributes = Attributes::new();
-    attributes.insert("schema".into(), contract.avro(&record, doc).into());
+    attributes.insert("schema".into(), text.into());
     attributes.insert("schema_type".into(), "AVRO".into());
     let mut on_create = Attributes::new();
     let mut spans = SpanMap::of_object(span);
@@ -157,11 +184,22 @@ fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place) {
     draft.add(Part { address, system, id, attributes, on_create, depends_on: topics, spans, span });
 }
 
-/// Spelled, else as it was first registered, else derived from domain and product.
-fn record_name(draft: &mut Draft<'_>, schema: &ProductSchema, subject: &Address) -> Option<RecordName> {
+/// Spelled, else as it was first registered, else derived from domain and product; a key's with `Key` behind it.
+fn record_name(
+    draft: &mut Draft<'_>,
+    schema: &ProductSchema,
+    subject: &Address,
+    of_key: bool,
+) -> Option<RecordName> {
+    let with_suffix = |name: RecordName| match of_key {
+        true => RecordName { name: format!("{}Key", name.name), ..name },
+        false => name,
+    };
     if let Some(spelled) = &schema.record {
         return match RecordName::parse(spelled) {
-            Ok(name) => Some(name),
+            Ok(name) => Some(with_suffix(name)),
+            // Said of the values.
+            Err(_) if of_key => None,
             Err(why) => {
                 let detail = format!("`{}` cannot name the record: {why}.", spelled.value);
                 let default = RecordName::of_product(&draft.product.domain_name, draft.product.name);
@@ -175,5 +213,6 @@ fn record_name(draft: &mut Draft<'_>, schema: &ProductSchema, subject: &Address)
         };
     }
     let recorded = draft.world.names.record(subject).and_then(|name| RecordName::parse(name).ok());
-    Some(recorded.unwrap_or_else(|| RecordName::of_product(&draft.product.domain_name, draft.product.name)))
+    let derived = || with_suffix(RecordName::of_product(&draft.product.domain_name, draft.product.name));
+    Some(recorded.unwrap_or_else(derived))
 }

@@ -1,6 +1,7 @@
 //! Kafka ports: topics.
 
 use crate::contract::did_you_mean;
+use crate::graph::access;
 use crate::graph::codes;
 use crate::graph::draft::{Draft, Part, Topic};
 use crate::graph::ports::{self, Port};
@@ -23,7 +24,7 @@ type Config = BTreeMap<String, (String, Option<Span>)>;
 pub(crate) fn topic(draft: &mut Draft<'_>, port: Port<'_>) {
     let environment = draft.world.environment;
     check_format(draft, port);
-    check_key(draft, port);
+    let key = key(draft, port);
     let spec = port.spec;
     let (attributes, spans) = settings(draft, port);
     let Some(address) = draft.address("kafka_topic", port.name, port.span) else { return };
@@ -45,14 +46,17 @@ pub(crate) fn topic(draft: &mut Draft<'_>, port: Port<'_>) {
     entry.insert("topic".into(), id.as_str().into());
     entry.insert("system".into(), system.to_string().into());
     draft.ports.push(Value::Object(entry));
-    draft.topics.push(Topic {
+    let topic = Topic {
         port: port.name.to_owned(),
         address: address.clone(),
         id: id.clone(),
         spelled: spec.topic.is_some(),
         cluster: system.name.clone(),
         span,
-    });
+        key,
+    };
+    access::bindings(draft, port, &topic);
+    draft.topics.push(topic);
     let on_create = creation_defaults(draft, &attributes);
     let depends_on = std::collections::BTreeSet::new();
     draft.add(Part { address, system, id, attributes, on_create, depends_on, spans, span });
@@ -82,20 +86,57 @@ fn check_format(draft: &mut Draft<'_>, port: Port<'_>) {
     }
 }
 
-/// The record key names fields of the contract.
-fn check_key(draft: &mut Draft<'_>, port: Port<'_>) {
-    let (Some(key), Some(contract)) = (&port.spec.key, &draft.contract) else { return };
+/// How keys can be written without a schema: one value, by a serializer of its own.
+const PLAIN_KEYS: [&str; 6] = ["string", "bytes", "int", "long", "double", "uuid"];
+
+/// The record key names fields of the contract. With a schema it has a subject of its own.
+fn key(draft: &mut Draft<'_>, port: Port<'_>) -> Option<(Vec<String>, Option<Span>)> {
+    let key = port.spec.key.as_ref()?;
+    let contract = draft.contract.as_ref()?;
+    let mut wrong = Diagnostics::default();
+    let mut known: Vec<String> = Vec::new();
     for name in &key.fields.value {
         if contract.field(name).is_none() {
             let help = did_you_mean(name, contract.fields.iter().map(|f| f.name.as_str()), || {
                 "Name top-level fields of this product.".to_owned()
             });
             let detail = format!("The record key names `{}`, and there is no such field.", name.value);
-            draft
-                .found
-                .push(Diagnostic::error(codes::BAD_REFERENCE, detail).on(name, "no such field").help(help));
+            wrong.push(Diagnostic::error(codes::BAD_REFERENCE, detail).on(name, "no such field").help(help));
+        } else if known.contains(&name.value) {
+            let detail = format!("The record key names `{}` twice.", name.value);
+            wrong.push(Diagnostic::error(codes::BAD_REFERENCE, detail).on(name, "again"));
         }
+        known.push(name.value.clone());
     }
+    if known.is_empty() {
+        let detail = "A record key without fields is none.";
+        let empty = Diagnostic::error(codes::BAD_REFERENCE, detail).on(&key.fields, "no field");
+        wrong.push(empty.help("Name the fields, or remove `key`."));
+    }
+    let format = key.format.as_ref().map_or("avro", |format| format.value.as_str());
+    let registered = format == "avro";
+    if let Some(spelled) = key.format.as_ref().filter(|_| !registered) {
+        wrong.extend(plain_key(spelled, known.len()));
+    }
+    let is_right = wrong.is_empty();
+    draft.found.extend(wrong);
+    (is_right && registered).then_some((known, key.fields.span))
+}
+
+fn plain_key(format: &Spanned<String>, fields: usize) -> Option<Diagnostic> {
+    if !PLAIN_KEYS.contains(&format.value.as_str()) {
+        let detail = format!("Keys cannot be written as `{}` with this version.", format.value);
+        let help = did_you_mean(format, ["avro"].into_iter().chain(PLAIN_KEYS), || {
+            format!("Write `avro`, for a schema of their own, or one of `{}`.", PLAIN_KEYS.join("`, `"))
+        });
+        return Some(Diagnostic::error(codes::BAD_PORT_VALUE, detail).on(format, "not known").help(help));
+    }
+    if fields > 1 {
+        let detail = format!("A key of {fields} fields is no single `{}`.", format.value);
+        let help = "Write `format: avro`, or name one field.";
+        return Some(Diagnostic::error(codes::BAD_PORT_VALUE, detail).on(format, "one value").help(help));
+    }
+    None
 }
 
 fn derived_name(draft: &Draft<'_>) -> String {

@@ -82,7 +82,7 @@ fn conflict(index: &Index<'_>, sides: &Sides<'_>, wanted: &DesiredResource) -> O
         return None;
     }
     let owner = index.owner(physical(wanted)).filter(|owner| *owner != address)?;
-    if sides.ty.uses_existing() {
+    if sides.ty.uses_existing() || sides.ty.shared() {
         return None;
     }
     let detail = format!(
@@ -164,7 +164,17 @@ fn adopt(
     change.live = sides.ty.managed(live, &desired).ok();
     change.incarnation.clone_from(&object.incarnation);
     change.bookkeeping = true;
+    share(index, wanted, &mut change);
     Decision { change: Some(change), diagnostics, ..Decision::default() }
+}
+
+/// What another resource of ours made is ours here as well, and goes when the last of its owners does.
+fn share(index: &Index<'_>, wanted: &DesiredResource, change: &mut ResourceChange) {
+    let made = index.sharers(physical(wanted)).into_iter().find(|record| record.origin == Origin::Created);
+    if let (Some(made), Some(record)) = (made, &mut change.record) {
+        record.origin = Origin::Created;
+        change.reason = format!("made for {} already: shared with it", made.address);
+    }
 }
 
 fn exists_and_differs(address: &Address, wanted: &DesiredResource, spec: &ChangeSpec) -> Diagnostic {

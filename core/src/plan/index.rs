@@ -58,6 +58,8 @@ pub(crate) struct Index<'a> {
     readings: HashMap<PhysicalKey<'a>, &'a Reading>,
     facts: HashMap<&'a SystemName, &'a Facts>,
     owners: HashMap<PhysicalKey<'a>, &'a Address>,
+    /// Every owner of what may have several.
+    shared: HashMap<PhysicalKey<'a>, Vec<&'a PriorResource>>,
     claims: HashMap<PhysicalKey<'a>, &'a Address>,
     /// What `Removed` documents select, and whether they destroy it.
     removals: Vec<(AddressGlob, bool)>,
@@ -74,10 +76,25 @@ impl<'a> Index<'a> {
         let readings = live.objects.iter().map(|o| ((&o.system, &o.ty, &o.id), &o.reading)).collect();
         let facts = live.systems.iter().map(|s| (&s.system, &s.facts)).collect();
         let owners = prior.resources.values().map(|r| ((&r.system, &r.ty, &r.id), &r.address)).collect();
+        let mut shared: HashMap<PhysicalKey<'_>, Vec<&PriorResource>> = HashMap::new();
+        for record in prior.resources.values().filter(|r| types.get(&r.ty).is_some_and(|ty| ty.shared())) {
+            shared.entry((&record.system, &record.ty, &record.id)).or_default().push(record);
+        }
         let claims = desired.resources.values().map(|r| (physical(r), &r.object.address)).collect();
         let parsed = |r: &crate::graph::Removal| Some((AddressGlob::parse(&r.pattern).ok()?, r.destroy));
         let removals = desired.removals.iter().filter_map(parsed).collect();
-        Self { types, desired, prior, readings, facts, owners, claims, removals, no_facts: Facts::default() }
+        Self {
+            types,
+            desired,
+            prior,
+            readings,
+            facts,
+            owners,
+            shared,
+            claims,
+            removals,
+            no_facts: Facts::default(),
+        }
     }
 
     /// Whether a `Removed` document is about this address, and whether it destroys.
@@ -97,6 +114,11 @@ impl<'a> Index<'a> {
     /// The address in the state that owns a physical object.
     pub(crate) fn owner(&self, key: PhysicalKey<'_>) -> Option<&'a Address> {
         self.owners.get(&key).copied()
+    }
+
+    /// Every record of an object that may have several owners; none of any other.
+    pub(crate) fn sharers(&self, key: PhysicalKey<'_>) -> Vec<&'a PriorResource> {
+        self.shared.get(&key).cloned().unwrap_or_default()
     }
 
     /// Whether nothing declares a recorded resource any more. What could not be read has not vanished.

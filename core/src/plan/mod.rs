@@ -209,7 +209,8 @@ impl<'a> Run<'a> {
             let users = dependents.get(address).into_iter().flatten().copied();
             let survivors = Survivors {
                 dependents: users.filter(|user| !going.contains(*user)).collect(),
-                claimed_by: self.claimed_elsewhere(address, candidates[address]),
+                claimed_by: self.claimed_elsewhere(address, candidates[address], &going),
+                kept_with: self.kept_with(candidates[address], &candidates),
             };
             let decision = match self.index.sides(address, self.priors.get(address).copied()) {
                 Ok(Sides { prior: None, .. }) => continue,
@@ -262,11 +263,39 @@ impl<'a> Run<'a> {
         found
     }
 
-    fn claimed_elsewhere(&self, address: &Address, record: &'a PriorResource) -> Option<&'a Address> {
-        if self.input.options.mode == Mode::Destroy {
-            return None;
+    /// Who else has an object, now or by the manifests. Of those that share one and all go, the last one deletes it.
+    fn claimed_elsewhere(
+        &self,
+        address: &Address,
+        record: &'a PriorResource,
+        going: &BTreeSet<&Address>,
+    ) -> Option<&'a Address> {
+        let sharers = self.index.sharers((&record.system, &record.ty, &record.id));
+        let others = sharers.into_iter().map(|other| &other.address);
+        let stays = others.filter(|other| *other != address).find(|other| !going.contains(other));
+        if stays.is_some() || self.input.options.mode == Mode::Destroy {
+            return stays;
         }
         self.index.claim((&record.system, &record.ty, &record.id)).filter(|claimant| *claimant != address)
+    }
+
+    /// The data that a binding gives access to, where that is held although nobody declares it any more.
+    fn kept_with(
+        &self,
+        record: &'a PriorResource,
+        candidates: &BTreeMap<&'a Address, &'a PriorResource>,
+    ) -> Option<&'a Address> {
+        let gives_access = self.input.types.get(&record.ty).is_some_and(|ty| ty.shared());
+        let data = record.depends_on.iter().filter(|_| gives_access);
+        let held = |address: &&Address| {
+            let prior = self.priors.get(*address).copied();
+            let sides = self.index.sides(address, prior).ok();
+            sides.is_some_and(|sides| {
+                let prior = sides.prior.as_ref();
+                prior.is_some_and(|prior| removal::is_held(self.index, &sides, prior, self.input.options))
+            })
+        };
+        data.filter(|address| candidates.contains_key(*address)).find(held)
     }
 
     fn check_vanished_versions(&mut self) {

@@ -13,8 +13,10 @@ use std::collections::BTreeSet;
 pub(crate) struct Survivors<'a> {
     /// Recorded or declared resources that stay and depend on it.
     pub(crate) dependents: Vec<&'a Address>,
-    /// A manifest that claims the same physical object under another address.
+    /// A manifest that claims the same physical object under another address, or a record that shares it.
     pub(crate) claimed_by: Option<&'a Address>,
+    /// What it gives access to, where that is held: whoever uses the data goes on using it.
+    pub(crate) kept_with: Option<&'a Address>,
 }
 
 /// What shall happen to a resource that vanished, and who decided.
@@ -42,8 +44,11 @@ pub(crate) fn undeclared(
     if let Some(claimant) = survivors.claimed_by {
         return decision(change(
             Action::Forget,
-            format!("{claimant} declares the same object: it is only forgotten here"),
+            format!("{claimant} has the same object: it is only forgotten here"),
         ));
+    }
+    if let (Fate::Destroy(reason), Some(kept)) = (&fate, survivors.kept_with) {
+        return decision(change(Action::Hold, format!("{reason}; kept with {kept}, which is held")));
     }
     match (fate, &sides.live) {
         (Fate::Hold(reason), _) => {
@@ -168,6 +173,16 @@ fn fate(index: &Index<'_>, sides: &Sides<'_>, prior: &PriorSide<'_>, options: &P
         _ if !data => Fate::Destroy(format!("{gone}, and it holds no data")),
         _ => Fate::Hold(format!("{gone}; absence alone never deletes data")),
     }
+}
+
+/// Whether a recorded resource holds data and stays although no manifest declares it.
+pub(crate) fn is_held(
+    index: &Index<'_>,
+    sides: &Sides<'_>,
+    prior: &PriorSide<'_>,
+    options: &PlanOptions,
+) -> bool {
+    sides.ty.schema().data_bearing && matches!(fate(index, sides, prior, options), Fate::Hold(_))
 }
 
 /// Why nothing may be concluded from this resource not being declared.

@@ -1,5 +1,7 @@
 //! The plan's rules, one by one, on a small resource type that holds data.
 
+mod sharing;
+
 use super::*;
 use crate::graph::{DesiredResource, ImportRequest, Lifecycle, Move, Removal};
 use crate::manifest::model::OnRemove;

@@ -1,7 +1,7 @@
 //! The program's table of providers, on fakes: the same system names and types, a world file instead of servers.
 
 use crate::fake::FakeSystem;
-use crate::fake::plain::{DOMAIN, LINEAGE, NAMESPACE, PRODUCT, SUBJECT, TABLE, TOPIC};
+use crate::fake::plain::{ACL, DOMAIN, LINEAGE, NAMESPACE, PRODUCT, SUBJECT, TABLE, TOPIC};
 use crate::fake::thing::THING;
 use datamesh_provider::{
     BoxFuture, Code, Connect, ConnectRequest, Diagnostic, Diagnostics, ErrorKind, Located, Provider,
@@ -67,7 +67,7 @@ pub const fn connected_by(
 }
 
 /// `kafka`, with `fake_thing` beside the topics.
-pub static KAFKA: ProviderDef = on_fakes("kafka", &[&TOPIC, &THING]);
+pub static KAFKA: ProviderDef = on_fakes("kafka", &[&TOPIC, &ACL, &THING]);
 /// `registry`.
 pub static REGISTRY: ProviderDef = on_fakes("registry", &[&SUBJECT]);
 /// `iceberg`.

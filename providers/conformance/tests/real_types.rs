@@ -46,6 +46,15 @@ fn product(name: &str, more: &Value) -> Value {
 fn sample(ty: &str, name: &str) -> (String, Value, Value) {
     match ty {
         "kafka_topic" => (format!("orders.{name}"), topic(3, "1000"), topic(6, "2000")),
+        // All of it is its name.
+        "kafka_acl" => {
+            let id = format!("read@topic=orders.{name}@User:billing");
+            let binding = json!({
+                "resource": "topic", "name": format!("orders.{name}"), "pattern": "literal",
+                "principal": "User:billing", "host": "*", "operation": "read", "permission": "allow",
+            });
+            (id, binding.clone(), binding)
+        }
         "schema_subject" => {
             let field = json!([{"name": "note", "type": "string", "default": ""}]);
             (format!("orders.{name}-value"), subject(&json!([]), "BACKWARD"), subject(&field, "FULL"))

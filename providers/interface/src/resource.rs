@@ -76,6 +76,12 @@ pub trait Resource: Send + Sync + 'static {
     /// Reads attributes that an older version of the tool recorded.
     fn upgrade(from: u32, raw: Attributes) -> Result<Self::Attrs, DecodeError>;
 
+    /// Whether several resources may own one object, which goes when the last of them does. All of such an object is
+    /// its name, so that no two owners can want it to be different.
+    fn shared() -> bool {
+        false
+    }
+
     /// Whether one that existed before us is used as it is: no record, never changed, never deleted. True of
     /// containers that others share, such as namespaces.
     fn uses_existing() -> bool {
@@ -98,6 +104,7 @@ pub trait ResourceType: fmt::Debug + Send + Sync {
     ) -> Result<(ChangeSpec, Diagnostics), DecodeError>;
     fn managed(&self, live: &Attributes, like: &Attributes) -> Result<Attributes, DecodeError>;
     fn upgrade(&self, from: u32, raw: Attributes) -> Result<Attributes, DecodeError>;
+    fn shared(&self) -> bool;
     fn uses_existing(&self) -> bool;
 }
 
@@ -194,6 +201,10 @@ impl<R: Resource> ResourceType for Erased<R> {
 
     fn upgrade(&self, from: u32, raw: Attributes) -> Result<Attributes, DecodeError> {
         encode::<R>(&R::upgrade(from, raw)?)
+    }
+
+    fn shared(&self) -> bool {
+        R::shared()
     }
 
     fn uses_existing(&self) -> bool {

@@ -7,8 +7,8 @@ use datamesh_provider::{
     BoxFuture, CancelStage, ConnectRequest, Context, ErrorKind, ProviderError, Redactor,
 };
 use futures::stream::{self, StreamExt as _};
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Topics in one request of a read: more answer no faster, and block the broker longer.
@@ -28,6 +28,8 @@ pub(crate) struct Cluster {
     /// A broker, or a server of tokens, may repeat what it was sent.
     hidden: Redactor,
     handle: Arc<Handle>,
+    /// Names of the access control bindings that were made over this connection.
+    made: Arc<Mutex<HashSet<String>>>,
 }
 
 /// Takes the answer about each name.
@@ -56,11 +58,36 @@ impl Cluster {
         let handle = Handle::open(&resolved.properties, resolved.oauth)
             .map_err(|message| config_error(&resolved.endpoint, resolved.hidden.clean(message)))?;
         let (endpoint, hidden) = (resolved.endpoint, resolved.hidden);
-        Ok(Self { system: request.name.clone(), endpoint, hidden, handle: Arc::new(handle) })
+        Ok(Self {
+            system: request.name.clone(),
+            endpoint,
+            hidden,
+            handle: Arc::new(handle),
+            made: Arc::default(),
+        })
     }
 
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// As the Mesh document calls it.
+    pub(crate) fn name(&self) -> &str {
+        &self.system
+    }
+
+    /// Whether this very connection made a binding. Made by others, it is not ours.
+    pub(crate) fn made(&self, binding: &str) -> bool {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).contains(binding)
+    }
+
+    pub(crate) fn note_made(&self, binding: &str, made: bool) {
+        let mut all = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if made {
+            all.insert(binding.to_owned());
+        } else {
+            all.remove(binding);
+        }
     }
 
     pub(crate) fn problem(&self, kind: ErrorKind) -> ProviderError {
@@ -114,7 +141,7 @@ impl Cluster {
     }
 
     /// A read is tried again where that may help, within the time one call may take. `call` is told what is left.
-    async fn again<T, F>(&self, cx: &Context, call: impl Fn(Duration) -> F) -> Result<T, Failure>
+    pub(crate) async fn again<T, F>(&self, cx: &Context, call: impl Fn(Duration) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -189,7 +216,7 @@ impl Cluster {
         let call = self.ask(cx, self.handle.describe_cluster(cx.budget.call_timeout));
         tokio::select! {
             biased;
-            answer = call => answer.map_err(|failure| self.failure(&failure, during)),
+            answer = call => answer.map(|(id, _)| id).map_err(|failure| self.failure(&failure, during)),
             error = self.hopeless(cx) => Err(self.error(&error, during)),
         }
     }

@@ -22,3 +22,9 @@ pub const REPLICATION: Code = Code::new("DM0517", "the replication factor cannot
 pub const WOULD_REFUSE: Code = Code::new("DM0518", "the broker would refuse this");
 /// The broker could not be asked in advance.
 pub const NOT_VALIDATED: Code = Code::new("DM0519", "the broker was not asked whether it would take this");
+/// An access control binding that no broker would take, or would never apply.
+pub const BAD_ACL: Code = Code::new("DM0520", "this access control binding cannot be declared like that");
+/// The cluster has no authorizer.
+pub const SECURITY_DISABLED: Code = Code::new("DM0521", "the Kafka cluster enforces no access control");
+/// The first binding on a topic that everybody may use today.
+pub const LOCKOUT: Code = Code::new("DM0522", "this takes access away from everybody else");

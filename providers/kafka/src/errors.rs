@@ -18,6 +18,7 @@ pub(crate) mod code {
     pub(crate) const INVALID_REPLICATION_FACTOR: i32 = 38;
     pub(crate) const NOT_CONTROLLER: i32 = 41;
     pub(crate) const POLICY_VIOLATION: i32 = 44;
+    pub(crate) const SECURITY_DISABLED: i32 = 54;
     pub(crate) const SASL_FAILED: i32 = 58;
     pub(crate) const TOPIC_DELETION_DISABLED: i32 = 73;
     pub(crate) const THROTTLED: i32 = 89;

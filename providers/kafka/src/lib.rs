@@ -1,5 +1,6 @@
-//! Kafka: the type `kafka_topic`.
+//! Kafka: the types `kafka_topic` and `kafka_acl`.
 
+mod acl;
 #[cfg(feature = "client")]
 mod client;
 pub mod codes;
@@ -14,17 +15,19 @@ mod suggest;
 mod sys;
 mod topic;
 
+pub use acl::{Binding, KafkaAcl};
 pub use topic::{KafkaTopic, TopicAttrs};
 
 use datamesh_provider::{BoxFuture, ConnectRequest, Erased, Provider, ProviderDef, ProviderError, erase};
 use std::sync::Arc;
 
 static TOPIC: Erased<KafkaTopic> = erase();
+static ACL: Erased<KafkaAcl> = erase();
 
 /// Kafka clusters, `kafka` in an environment of the Mesh document.
 pub static DEF: ProviderDef = ProviderDef {
     system: "kafka",
-    types: &[&TOPIC],
+    types: &[&TOPIC, &ACL],
     validate_config: config::validate_config,
     config_schema: config::config_schema,
     connect,

@@ -1,11 +1,11 @@
 //! The IO half: a connection to one cluster.
 
 use crate::client::Cluster;
-use crate::topic::{apply, check, read};
+use crate::{acl, topic};
 use async_trait::async_trait;
 use datamesh_provider::{
     Context, ErrorKind, Facts, ObjectId, OpDiagnostics, OpOutcome, Operation, Provider, ProviderError,
-    ReadRequest, ReadResult, Sink, TypeName,
+    ReadRequest, ReadResult, Resource as _, Sink, TypeName,
 };
 use std::time::Duration;
 
@@ -26,10 +26,18 @@ impl Provider for Cluster {
     }
 
     async fn read(&self, cx: &Context, want: &[ReadRequest], out: &dyn Sink<ReadResult>) {
-        read::read(self, cx, want, out).await;
+        let (acls, topics) = split(want, |request| &request.ty);
+        tokio::join!(topic::read::read(self, cx, &topics, out), acl::read::read(self, cx, &acls, out));
     }
 
-    async fn list(&self, cx: &Context, _: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
+    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
+        if is_acl(ty) {
+            let listed = acl::read::all(self, cx).await;
+            if let acl::read::Listed::Bindings(all) = listed.map_err(|f| acl::read::explain(self, &f))? {
+                all.into_keys().for_each(|name| out.put(ObjectId::new(name)));
+            }
+            return Ok(());
+        }
         let topics = self.all_topics(cx).await.map_err(|failure| self.failure(&failure, "list topics"))?;
         for name in topics.into_keys() {
             out.put(ObjectId::new(name));
@@ -38,14 +46,27 @@ impl Provider for Cluster {
     }
 
     async fn check(&self, cx: &Context, ops: &[Operation], out: &dyn Sink<OpDiagnostics>) {
-        check::check(self, cx, ops, out).await;
+        let (_, topics) = split(ops, |op| &op.ty);
+        topic::check::check(self, cx, &topics, out).await;
+        acl::check::check(self, cx, ops, out).await;
     }
 
     async fn apply(&self, cx: &Context, ops: &[Operation], out: &dyn Sink<OpOutcome>) {
-        apply::apply(self, cx, ops, out).await;
+        let (acls, topics) = split(ops, |op| &op.ty);
+        topic::apply::apply(self, cx, &topics, out).await;
+        acl::apply::apply(self, cx, &acls, out).await;
     }
 
     fn settle(&self) -> Duration {
         SETTLE
     }
+}
+
+fn is_acl(ty: &TypeName) -> bool {
+    ty.as_str() == acl::KafkaAcl::NAME
+}
+
+/// Access control bindings, and everything else.
+fn split<T: Clone>(all: &[T], ty: impl Fn(&T) -> &TypeName) -> (Vec<T>, Vec<T>) {
+    all.iter().cloned().partition(|one| is_acl(ty(one)))
 }

@@ -95,7 +95,7 @@ async fn once(
 ) -> Result<Exit, Ended> {
     let planned = match (&args.file, &args.reviewed) {
         (Some(file), _) => verified(run, opened, file).await,
-        (None, Some(name)) => published::planned_again(run, opened, name).await,
+        (None, Some(name)) => published::planned_again(run, opened, name, args.planning.allow_lockout).await,
         (None, None) => fresh(run, opened, args).await,
     };
     let planned = planned.map_err(Ended::With)?;
@@ -137,7 +137,8 @@ async fn settle(run: &Invocation, opened: &Opened, writing: &Writing) -> Result<
 
 async fn fresh(run: &Invocation, opened: &Opened, args: &ApplyArgs) -> Result<Planned, Exit> {
     let asked = open::asked(run, opened.session.root(), &args.planning, &[]);
-    let request = PlanRequest { asked, snapshot: None, check: true };
+    let request =
+        PlanRequest { asked, snapshot: None, check: true, allow_lockout: args.planning.allow_lockout };
     let planned = opened.session.plan(&request).await.map_err(|error| open::fail_state(run, &error))?;
     plan::show(run, opened, &planned, plan_human::Options::default());
     Ok(planned)

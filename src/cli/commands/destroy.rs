@@ -59,7 +59,8 @@ pub async fn run(args: &DestroyArgs, run: &Invocation) -> Exit {
     };
     let mut asked = open::asked(run, opened.session.root(), &args.planning, &[]);
     (asked.targets, asked.destroy) = (targets, true);
-    let request = PlanRequest { asked, snapshot: None, check: true };
+    let request =
+        PlanRequest { asked, snapshot: None, check: true, allow_lockout: args.planning.allow_lockout };
     let planned = match opened.session.plan(&request).await {
         Ok(planned) => planned,
         Err(error) => return open::fail_state(run, &error),

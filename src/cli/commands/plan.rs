@@ -69,7 +69,12 @@ pub async fn run(args: &PlanArgs, run: &Invocation) -> Exit {
         Err(exit) => return exit,
     };
     let asked = open::asked(run, opened.session.root(), &args.planning, &args.paths);
-    let request = PlanRequest { asked, check: snapshot.is_none(), snapshot };
+    let request = PlanRequest {
+        asked,
+        check: snapshot.is_none(),
+        snapshot,
+        allow_lockout: args.planning.allow_lockout,
+    };
     let planned = match opened.session.plan(&request).await {
         Ok(planned) => planned,
         Err(error) => return open::fail_state(run, &error),

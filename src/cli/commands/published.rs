@@ -39,13 +39,19 @@ pub(super) async fn publish(run: &Invocation, opened: &Opened, planned: &Planned
 }
 
 /// Plans as the published plan was asked for; comes back where every change was reviewed.
-pub(super) async fn planned_again(run: &Invocation, opened: &Opened, name: &str) -> Result<Planned, Exit> {
+pub(super) async fn planned_again(
+    run: &Invocation,
+    opened: &Opened,
+    name: &str,
+    allow_lockout: bool,
+) -> Result<Planned, Exit> {
     let published = match opened.session.published(name).await {
         Ok(Some(published)) => published,
         Ok(None) => return Err(missing(run, opened, name).await),
         Err(error) => return Err(fail(run, opened, &error)),
     };
-    let request = PlanRequest { asked: published.file.asked.clone(), snapshot: None, check: true };
+    let asked = published.file.asked.clone();
+    let request = PlanRequest { asked, snapshot: None, check: true, allow_lockout };
     let planned = opened.session.plan(&request).await.map_err(|error| open::fail_state(run, &error))?;
     plan::show(run, opened, &planned, plan_human::Options::default());
     let differences = unreviewed(&published.file.plan, &planned.plan);

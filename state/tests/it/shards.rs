@@ -140,7 +140,9 @@ fn one_object_has_one_owner_whatever_its_system_is_called() {
 fn adopting_describing_and_forgetting_need_no_operation() {
     let mut shard = shard();
     let there = live("stream", "one", json!({"partitions": 3}));
-    shard.adopt(address(TOPIC), kafka(), &there, map(json!({"partitions": 3})), &becomes()).expect("adopted");
+    shard
+        .adopt(Origin::Adopted, address(TOPIC), kafka(), &there, map(json!({"partitions": 3})), &becomes())
+        .expect("adopted");
     let before = shard.clone();
     assert_eq!(shard.resources[&address(TOPIC)].origin, Origin::Adopted);
     let mut same = becomes();
@@ -156,10 +158,10 @@ fn adopting_describing_and_forgetting_need_no_operation() {
     assert_eq!((record.generation, record.incarnation.as_deref()), (3, Some("two")));
     assert_eq!(record.attributes, moved.declared);
     shard.verify_after(&before).expect("sound");
-    let twice = shard.adopt(address(TOPIC), kafka(), &there, map(json!({})), &becomes());
+    let twice = shard.adopt(Origin::Adopted, address(TOPIC), kafka(), &there, map(json!({})), &becomes());
     assert!(matches!(twice, Err(ShardError::Busy { .. })));
     let stolen = address("orders/other@1:kafka_topic.y");
-    let stolen = shard.adopt(stolen, kafka(), &there, map(json!({})), &becomes());
+    let stolen = shard.adopt(Origin::Adopted, stolen, kafka(), &there, map(json!({})), &becomes());
     assert!(matches!(stolen, Err(ShardError::TwoOwners { .. })));
     assert!(shard.forget(&address(TOPIC)).is_some());
     shard.verify_after(&before).expect("sound");

@@ -62,7 +62,10 @@ fn settings_without_effect_warn() {
     );
     let (_, mut found, _) = codes(&mesh, None);
     found.sort_unstable();
-    assert_eq!(found, ["DM0222", "DM0240", "DM0240"]);
+    assert_eq!(found, ["DM0222", "DM0240"]);
+    let mesh =
+        MESH.replace("      endpoints:", "      principals: { a: nobody, b: 'User:b' }\n      endpoints:");
+    assert_eq!(codes(&mesh, None).1, ["DM0222"], "a principal has a type and a name");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests of resolve: whole meshes in memory, from texts to the graph.
 
+mod access;
 mod decisions;
 mod environments;
 mod lineage;

@@ -175,6 +175,10 @@ fn change(world: &mut World, name: &str, op: &Operation) -> Outcome {
         (OpAction::Create, Some(thing)) if !whole(&planned, op) && later_step(thing, &planned) => {
             thing.clone()
         }
+        // Several may own one of these: who comes second finds what the first one made.
+        (OpAction::Create, Some(thing)) if op.ty.as_str() == "kafka_acl" => {
+            return Outcome::Done(live(id, thing));
+        }
         (OpAction::Create, Some(thing)) => return Outcome::Stale(Some(live(id, thing))),
         (OpAction::Update | OpAction::Delete, None) => return Outcome::Stale(None),
         (OpAction::Update | OpAction::Delete, Some(thing)) => {

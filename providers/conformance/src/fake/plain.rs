@@ -62,6 +62,10 @@ impl<K: Kind> Resource for Plain<K> {
         json::restrict(live, like)
     }
 
+    fn shared() -> bool {
+        K::NAME == "kafka_acl"
+    }
+
     fn upgrade(_: u32, raw: Attributes) -> Result<Attributes, DecodeError> {
         Ok(raw)
     }
@@ -84,6 +88,7 @@ macro_rules! kinds {
 
 kinds! {
     TOPIC Topic "kafka_topic" true 20;
+    ACL Acl "kafka_acl" false 40;
     SUBJECT Subject "schema_subject" false 30;
     NAMESPACE Namespace "iceberg_namespace" false 10;
     TABLE Table "iceberg_table" true 20;

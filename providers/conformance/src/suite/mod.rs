@@ -12,8 +12,14 @@ pub struct Sample {
     pub id: ObjectId,
     /// Desired at first: everything a creation needs, creation defaults included.
     pub create: Attributes,
-    /// Desired afterwards: reachable in place, and different.
+    /// Desired afterwards: reachable in place, and different. The same, where all of an object is its name.
     pub update: Attributes,
+}
+
+impl Sample {
+    pub(crate) fn can_change(&self) -> bool {
+        self.create != self.update
+    }
 }
 
 /// One run of the suite: a connection, a type, and samples of it.

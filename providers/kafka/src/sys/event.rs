@@ -67,7 +67,7 @@ impl Event {
         Self(event)
     }
 
-    fn ptr(&self) -> *mut sys::rd_kafka_event_t {
+    pub(super) fn ptr(&self) -> *mut sys::rd_kafka_event_t {
         self.0.as_ptr()
     }
 
@@ -177,15 +177,18 @@ impl Event {
         }
     }
 
-    /// The cluster's id; empty when the broker has none.
-    pub(super) fn cluster_id(&self) -> String {
+    /// The cluster's id, empty when the broker has none; and the number of one of its brokers.
+    pub(super) fn cluster(&self) -> (String, Option<i32>) {
+        let mut count = 0;
         // SAFETY: as in `created_topics`.
         unsafe {
             let result = sys::rd_kafka_event_DescribeCluster_result(self.ptr());
             if result.is_null() {
-                return String::new();
+                return (String::new(), None);
             }
-            text(sys::rd_kafka_DescribeCluster_result_cluster_id(result))
+            let brokers = slice(sys::rd_kafka_DescribeCluster_result_nodes(result, &mut count), count);
+            let first = brokers.first().map(|broker| sys::rd_kafka_Node_id(*broker));
+            (text(sys::rd_kafka_DescribeCluster_result_cluster_id(result)), first)
         }
     }
 }

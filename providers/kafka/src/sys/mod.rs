@@ -9,12 +9,14 @@
 //! - What an event holds is copied out while the event lives; no pointer into it leaves its function.
 //! - Numbers that a broker chooses (error codes, config sources) are never read as Rust enums: see [`open`].
 
+mod acl;
 mod event;
 mod metadata;
 mod native;
 mod open;
 mod request;
 
+pub(crate) use acl::{Kinds, NewBinding, RawBinding};
 pub(crate) use event::{Answers, ConfigEntry, Described};
 pub(crate) use metadata::TopicShape;
 pub(crate) use request::{Answer, Edit, Limits, NewTopic};

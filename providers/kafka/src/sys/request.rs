@@ -202,6 +202,35 @@ impl Handle {
         )
     }
 
+    /// Reads one config of a broker, whatever gave it its value.
+    pub(crate) fn describe_broker_config(
+        &self,
+        broker: i32,
+        key: &str,
+        timeout: Duration,
+    ) -> Result<Answer<Answers<Vec<ConfigEntry>>>, Coded> {
+        let mut natives = Natives::new(sys::rd_kafka_ConfigResource_destroy);
+        let (name, key) = (c_text(&broker.to_string())?, c_text(key)?);
+        // SAFETY: the text lives; what is returned is ours.
+        let native = unsafe {
+            sys::rd_kafka_ConfigResource_new(ResourceType::RD_KAFKA_RESOURCE_BROKER, name.as_ptr())
+        };
+        let native = natives.take(native, &ErrorText::new())?;
+        // SAFETY: the resource and the text live.
+        taken(unsafe { open::rd_kafka_ConfigResource_set_config(native, key.as_ptr(), c"".as_ptr()) })?;
+        let (array, count) = natives.array();
+        let limits = Limits { timeout, validate_only: false };
+        // SAFETY: as in `create_topics`.
+        self.start(
+            Op::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
+            limits,
+            Event::described_configs,
+            |options| unsafe {
+                sys::rd_kafka_DescribeConfigs(self.ptr(), array, count, options, self.queue());
+            },
+        )
+    }
+
     /// Asks for topics by name without creating any, also where auto-creation is on.
     pub(crate) fn describe_topics(
         &self,
@@ -222,16 +251,16 @@ impl Handle {
         })
     }
 
-    /// The cluster's id.
-    pub(crate) fn describe_cluster(&self, timeout: Duration) -> Result<Answer<String>, Coded> {
+    /// The cluster's id, and the number of one of its brokers.
+    pub(crate) fn describe_cluster(&self, timeout: Duration) -> Result<Answer<(String, Option<i32>)>, Coded> {
         let limits = Limits { timeout, validate_only: false };
         // SAFETY: as in `create_topics`.
-        self.start(Op::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, limits, Event::cluster_id, |options| unsafe {
+        self.start(Op::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, limits, Event::cluster, |options| unsafe {
             sys::rd_kafka_DescribeCluster(self.ptr(), options, self.queue());
         })
     }
 
-    fn start<T>(
+    pub(super) fn start<T>(
         &self,
         op: Op,
         limits: Limits,

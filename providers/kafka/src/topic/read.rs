@@ -50,6 +50,9 @@ pub(crate) fn encode(attrs: &TopicAttrs) -> Attributes {
 pub(crate) type Found = Result<Option<LiveTopic>, Failure>;
 
 pub(crate) async fn read(cluster: &Cluster, cx: &Context, want: &[ReadRequest], out: &dyn Sink<ReadResult>) {
+    if want.is_empty() {
+        return;
+    }
     let wanted: BTreeMap<&str, Wanted> =
         want.iter().map(|request| (request.id.as_str(), wanted(request))).collect();
     let types: HashMap<&str, _> = want.iter().map(|request| (request.id.as_str(), &request.ty)).collect();

@@ -1,0 +1,137 @@
+//! Who would be locked out.
+//!
+//! Where brokers let everybody in who finds no binding on a resource (`allow.everyone.if.no.acl.found`), the first
+//! binding on a topic takes that from all but the one it names.
+
+use super::binding::{AclOperation, Binding, Permission, ResourceKind};
+use super::read::{self, Bindings, Listed};
+use crate::client::Cluster;
+use crate::codes::LOCKOUT;
+use datamesh_provider::{Context, Diagnostic, OpAction, OpDiagnostics, Operation, Sink};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+const SETTING: &str = "allow.everyone.if.no.acl.found";
+
+/// Tells of the first bindings on topics that are there already.
+pub(crate) async fn check(cluster: &Cluster, cx: &Context, ops: &[Operation], out: &dyn Sink<OpDiagnostics>) {
+    let new: Vec<(&Operation, Binding)> = ops.iter().filter_map(|op| Some((op, created(op)?))).collect();
+    // A topic that is made by the same plan has nobody yet.
+    let fresh: BTreeSet<&str> = ops
+        .iter()
+        .filter(|op| op.ty.as_str() == "kafka_topic" && op.action == OpAction::Create)
+        .map(|op| op.object.as_str())
+        .collect();
+    let mut first: BTreeMap<&str, Vec<(&Operation, &Binding)>> = BTreeMap::new();
+    for (op, binding) in &new {
+        if binding.resource == ResourceKind::Topic && !fresh.contains(binding.name.as_str()) {
+            first.entry(binding.name.as_str()).or_default().push((*op, binding));
+        }
+    }
+    if first.is_empty() {
+        return;
+    }
+    let Ok(Listed::Bindings(live)) = read::all(cluster, cx).await else { return };
+    first.retain(|topic, bindings| is_closed_by(topic, bindings, &live));
+    if first.is_empty() {
+        return;
+    }
+    let open = match everybody_may(cluster, cx).await {
+        Some(false) => return,
+        Some(true) => "is true there",
+        None => "cannot be read there, and may be true",
+    };
+    for (topic, bindings) in first {
+        let Some((op, _)) = bindings.first() else { continue };
+        let who: BTreeSet<&str> = bindings.iter().map(|(_, binding)| binding.principal.as_str()).collect();
+        let who = Vec::from_iter(who).join(", ");
+        let detail = format!(
+            "The topic {topic} has no access control binding yet, and `{SETTING}` {open}: today everybody may use it. \
+             The first binding takes that from all but {who}."
+        );
+        let help = format!(
+            "declare everybody who uses {topic} first and say `--allow-lockout`, or add `principal: \"User:*\"` to let \
+             everybody in as before"
+        );
+        let diagnostics = Diagnostic::error(LOCKOUT, detail).help(help).into();
+        out.put(OpDiagnostics { id: op.id.clone(), about: Vec::new(), diagnostics });
+    }
+}
+
+fn created(op: &Operation) -> Option<Binding> {
+    if op.ty.as_str() != "kafka_acl" || op.action != OpAction::Create {
+        return None;
+    }
+    serde_json::from_value(Value::Object(op.planned.clone()?)).ok()
+}
+
+/// Whether these are the first bindings on a topic, and leave somebody out.
+fn is_closed_by(topic: &str, new: &[(&Operation, &Binding)], live: &Bindings) -> bool {
+    let covered = live.values().any(|binding| binding.covers(ResourceKind::Topic, topic));
+    let everybody = new.iter().any(|(_, binding)| {
+        binding.principal == "User:*"
+            && binding.permission == Permission::Allow
+            && matches!(binding.operation, AclOperation::All | AclOperation::Read)
+    });
+    !covered && !everybody
+}
+
+/// Whether who finds no binding is let in; `None` where that cannot be read.
+async fn everybody_may(cluster: &Cluster, cx: &Context) -> Option<bool> {
+    let timeout = cx.budget.call_timeout;
+    let (_, broker) = cluster.ask(cx, cluster.handle().describe_cluster(timeout)).await.ok()?;
+    let answer = cluster.handle().describe_broker_config(broker?, SETTING, timeout);
+    let answers = cluster.ask(cx, answer).await.ok()?;
+    let (_, entries) = answers.into_iter().next()?;
+    let entry = entries.ok()?.into_iter().find(|entry| entry.name == SETTING);
+    match entry {
+        // A setting that nobody made is false.
+        None => Some(false),
+        Some(entry) => Some(entry.value?.trim().eq_ignore_ascii_case("true")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acl::binding::Pattern;
+    use datamesh_provider::{Address, ObjectId, OperationId, SystemName, TypeName};
+
+    fn op() -> Operation {
+        Operation {
+            id: OperationId("x".into()),
+            address: Address::of_product("d", "p", 1, TypeName::new("kafka_acl"), "x").expect("an address"),
+            ty: TypeName::new("kafka_acl"),
+            system: SystemName::new("kafka", "default"),
+            object: ObjectId::new("x"),
+            action: OpAction::Create,
+            step: "create".into(),
+            prior: None,
+            live: None,
+            planned: None,
+            incarnation: None,
+            owner: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_first_binding_closes_a_topic_unless_everybody_is_let_in() {
+        let op = op();
+        let of = |principal: &str| Binding {
+            name: "t".into(),
+            principal: principal.into(),
+            operation: AclOperation::Read,
+            ..Binding::default()
+        };
+        let (one, all) = (of("User:a"), of("User:*"));
+        let live =
+            |bindings: &[Binding]| bindings.iter().map(|b| (b.canonical(), b.clone())).collect::<Bindings>();
+        assert!(is_closed_by("t", &[(&op, &one)], &live(&[])));
+        assert!(!is_closed_by("t", &[(&op, &one), (&op, &all)], &live(&[])));
+        assert!(!is_closed_by("t", &[(&op, &one)], &live(&[of("User:b")])));
+        let prefix = Binding { name: "".into(), pattern: Pattern::Prefixed, ..of("User:b") };
+        assert!(!is_closed_by("t", &[(&op, &one)], &live(&[prefix])));
+        let other = Binding { name: "u".into(), ..of("User:b") };
+        assert!(is_closed_by("t", &[(&op, &one)], &live(&[other])));
+    }
+}
