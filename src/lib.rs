@@ -1,5 +1,6 @@
 //! The `datamesh` program.
 
+pub mod breaking;
 pub mod cli;
 pub mod engine;
 pub mod identity;

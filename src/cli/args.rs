@@ -1,8 +1,8 @@
 //! What can be typed. What it means is worked out by each command.
 
 use super::commands::{
-    apply, destroy, doctor, drift, graph, history, init, lock, new, plan, quickstart, recover, schema, show,
-    state, validate,
+    apply, breaking, destroy, doctor, drift, graph, history, init, lock, new, plan, quickstart, recover,
+    schema, show, state, validate,
 };
 use super::exit;
 use crate::sandbox::cli::SandboxArgs;
@@ -61,6 +61,8 @@ pub enum Command {
     New(new::NewArgs),
     /// Check every manifest; contacts no system
     Validate(validate::ValidateArgs),
+    /// What changed in the contracts since a commit, and what of it breaks a promise
+    Breaking(breaking::BreakingArgs),
     /// Show what an apply would do
     Plan(plan::PlanArgs),
     /// Make the live systems what the manifests declare

@@ -12,7 +12,7 @@ pub enum Exit {
     Error,
     /// There are changes (`--detailed-exitcode`) or there is drift (`drift`).
     Changes,
-    /// A policy denies the plan.
+    /// A policy denies the plan, or a promise of a contract is broken (`breaking`).
     PolicyDenied,
     /// Somebody else holds the lock.
     LockNotAcquired,
@@ -81,7 +81,7 @@ Exit codes:
     0  done, or no changes
     1  error
     2  there are changes (plan --detailed-exitcode) or there is drift (drift)
-    3  a policy denies the plan
+    3  a policy denies the plan, or a contract is broken (breaking)
     4  the lock could not be acquired
     5  stale plan: the world is not what the plan saw
     6  partial apply: some operations are done, others failed

@@ -19,8 +19,8 @@ use crate::providers::Providers;
 use args::{Cli, Command};
 use clap::Parser as _;
 use commands::{
-    apply, demo, destroy, doctor, drift, graph, history, init, lock, new, plan, quickstart, recover, sandbox,
-    schema, show, state, validate,
+    apply, breaking, demo, destroy, doctor, drift, graph, history, init, lock, new, plan, quickstart,
+    recover, sandbox, schema, show, state, validate,
 };
 use datamesh_provider::Diagnostic;
 use exit::Exit;
@@ -58,6 +58,7 @@ fn dispatch(command: &Command, run: &Invocation) -> Exit {
         Command::New(args) => new::run(args, run),
         Command::Validate(args) => validate::run(args, run),
         Command::Graph(args) => graph::run(args, run),
+        Command::Breaking(args) => breaking::run(args, run),
         Command::Schema(args) => schema::run(args, run),
         Command::Demo => demo::run(run),
         // Runs other commands, each with a runtime of its own.

@@ -27,6 +27,14 @@ impl Repository {
         }
     }
 
+    pub(super) fn thread_local(&self) -> gix::Repository {
+        self.git.to_thread_local()
+    }
+
+    pub(super) fn shared(&self) -> gix::ThreadSafeRepository {
+        self.git.clone()
+    }
+
     /// The folder that holds `.git`.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -75,6 +83,6 @@ impl Repository {
     }
 }
 
-fn failed(folder: &Path, error: &dyn std::fmt::Display) -> SourceError {
+pub(super) fn failed(folder: &Path, error: &dyn std::fmt::Display) -> SourceError {
     SourceError::Git { path: folder.to_owned(), reason: error.to_string() }
 }

@@ -6,6 +6,7 @@
 mod git;
 mod ignored;
 mod read;
+mod revision;
 mod tree;
 mod walk;
 
@@ -13,6 +14,7 @@ mod walk;
 mod tests;
 
 pub use git::Repository;
+pub use revision::Revision;
 pub use tree::{NamedFileError, WorkingTree};
 
 use datamesh_core::manifest::{Load, LoadOptions, MESH_FILE, codes, may_hold_mesh};
@@ -26,6 +28,8 @@ pub enum SourceError {
     NoFolder { path: PathBuf, reason: std::io::Error },
     #[error("the git repository at `{}` cannot be read: {reason}", path.display())]
     Git { path: PathBuf, reason: String },
+    #[error("`{name}` is no commit of this repository: {reason}")]
+    Revision { name: String, reason: String },
     #[error("no `{MESH_FILE}` with a Mesh document in `{}` or a folder above it", start.display())]
     NoMesh { start: PathBuf },
 }
@@ -35,6 +39,10 @@ impl SourceError {
     pub fn diagnostic(&self) -> Diagnostic {
         let (code, help) = match self {
             Self::NoFolder { .. } => (codes::UNREADABLE, "Check the path given with -C."),
+            Self::Revision { .. } => (
+                codes::GIT,
+                "Name a commit that is here: a shallow clone has few of them (`git fetch --unshallow`).",
+            ),
             Self::Git { .. } => (codes::GIT, "Check the repository with `git status`."),
             Self::NoMesh { .. } => {
                 (codes::NO_MESH, "Run `datamesh init` to make one, or name its folder with -C.")

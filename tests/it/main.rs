@@ -5,6 +5,7 @@
 
 mod across;
 mod audit;
+mod breaking;
 mod canaries;
 mod cli;
 mod cost;

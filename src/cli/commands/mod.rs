@@ -2,6 +2,7 @@
 
 pub mod apply;
 mod approval;
+pub mod breaking;
 pub mod demo;
 pub mod destroy;
 pub mod doctor;

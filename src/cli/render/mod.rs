@@ -5,6 +5,7 @@
 
 pub mod applied;
 mod attributes;
+pub mod breaking;
 pub mod drift;
 pub mod escape;
 pub mod explain;

@@ -39,41 +39,46 @@ impl Break {
 /// A whole sentence without its full stop, with the rule's name at its end.
 impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.words(), self.rule.name())
+    }
+}
+
+impl Break {
+    /// A whole sentence without its full stop.
+    pub fn words(&self) -> String {
         let place = self.place();
         let (reader, writer) = (&self.reader, &self.writer);
         match (self.rule, self.direction) {
             (Rule::ReaderFieldMissingDefaultValue, Direction::Backward) => {
-                write!(f, "{place} is new and has no default: older data gives a reader no value for it")
+                format!("{place} is new and has no default: older data gives a reader no value for it")
             }
-            (Rule::ReaderFieldMissingDefaultValue, Direction::Forward) => write!(
-                f,
+            (Rule::ReaderFieldMissingDefaultValue, Direction::Forward) => format!(
                 "{place} goes away, and had no default: new data gives an older reader no value for it"
             ),
             (Rule::MissingEnumSymbols, Direction::Backward) => {
-                write!(f, "{place} loses {writer}: a reader can make nothing of older data with it")
+                format!("{place} loses {writer}: a reader can make nothing of older data with it")
             }
             (Rule::MissingEnumSymbols, Direction::Forward) => {
-                write!(f, "{place} gains {writer}: an older reader can make nothing of it")
+                format!("{place} gains {writer}: an older reader can make nothing of it")
             }
             (Rule::NameMismatch, Direction::Backward) => {
-                write!(f, "{place}: the type `{writer}` becomes `{reader}`, and types match by name")
+                format!("{place}: the type `{writer}` becomes `{reader}`, and types match by name")
             }
             (Rule::NameMismatch, Direction::Forward) => {
-                write!(f, "{place}: the type `{reader}` becomes `{writer}`, and types match by name")
+                format!("{place}: the type `{reader}` becomes `{writer}`, and types match by name")
             }
             (Rule::AmbiguousAlias, _) => {
-                write!(f, "{place}: by its name and aliases it could be any of {writer}")
+                format!("{place}: by its name and aliases it could be any of {writer}")
             }
             (Rule::TooComplex, _) => {
-                write!(f, "{place} is too deeply nested or too entangled to be judged")
+                format!("{place} is too deeply nested or too entangled to be judged")
             }
             (_, Direction::Backward) => {
-                write!(f, "{place}: {writer} becomes {reader}, which cannot read older data")
+                format!("{place}: {writer} becomes {reader}, which cannot read older data")
             }
             (_, Direction::Forward) => {
-                write!(f, "{place}: {reader} becomes {writer}, which an older reader cannot read")
+                format!("{place}: {reader} becomes {writer}, which an older reader cannot read")
             }
-        }?;
-        write!(f, " [{}]", self.rule.name())
+        }
     }
 }
