@@ -28,6 +28,7 @@ mod saved;
 mod session;
 mod signals;
 mod systems;
+mod unmanaged;
 mod withdraw;
 
 pub use apply::{ApplyReport, Failure};
@@ -43,3 +44,4 @@ pub use recover::Settled;
 pub use runtime::{OsEntropy, Secrets, SystemClock};
 pub use session::{OpenError, Session, SessionOptions, judge_settings};
 pub use signals::watch_signals;
+pub use unmanaged::{Unmanaged, UnmanagedReport};

@@ -4,6 +4,7 @@ use super::plan_file::{Asked, PLAN_FORMAT, PlanFile};
 use super::preparing::Prepared;
 use super::session::Session;
 use super::systems::Systems;
+use super::unmanaged::UnmanagedReport;
 use super::{check, codes};
 use datamesh_core::graph::DesiredGraph;
 use datamesh_core::graph::selector::AddressGlob;
@@ -105,16 +106,21 @@ impl Session {
         })
     }
 
-    /// Compares what was applied with what is live. Plans nothing.
-    pub async fn drift(&self, asked: &Asked) -> Result<(DriftReport, Diagnostics), StateError> {
+    /// Compares what was applied with what is live. Plans nothing. `unmanaged`: looks for what nobody declares as well.
+    pub async fn drift(
+        &self,
+        asked: &Asked,
+        unmanaged: bool,
+    ) -> Result<(DriftReport, Option<UnmanagedReport>, Diagnostics), StateError> {
         let request = PlanRequest { asked: asked.clone(), ..PlanRequest::default() };
         let prepared = self.prepare(&request).await?;
         let (report, found) = plan::drift_report(&self.input(&prepared));
+        let unmanaged = if unmanaged { Some(self.unmanaged(&prepared).await) } else { None };
         let mut diagnostics = self.diagnostics.clone();
         diagnostics.extend(prepared.diagnostics);
         diagnostics.extend(found);
         diagnostics.sort();
-        Ok((report, diagnostics))
+        Ok((report, unmanaged, diagnostics))
     }
 
     fn decide(&self, prepared: &Prepared) -> (Plan, Diagnostics) {

@@ -303,8 +303,24 @@ fn drift_is_shown_and_repaired() {
     let config = json!({"retention.ms": "86400000", "segment.bytes": "20000000"});
     assert_eq!(witness.topic(&orders)["config"], config);
     assert_eq!(witness.topic(&returns)["partitions"], json!(1));
+
+    // What nobody declares is listed on request, and is no drift.
+    let others = format!("{prefix}of-somebody-else");
+    witness.make_topic(&others, 3, &json!({}));
+    witness.make_acl(&format!("User:{prefix}stranger"), &others);
+    let listed = mesh.run(&["drift", "--unmanaged"]).exits(0);
+    let listed = listed.says(&[
+        &format!("kafka_topic {others} partitions 3, replication factor 1"),
+        &format!("kafka_acl read@topic={others}@User:{prefix}stranger"),
+    ]);
+    listed.keeps_quiet_about(&[&orders, &returns, "__consumer_offsets"]);
+    let events = mesh.run(&["drift", "--unmanaged", "--json"]).exits(0);
+    assert!(
+        events.out.lines().any(|line| line.contains("\"unmanaged\"") && line.contains(&others)),
+        "{events}"
+    );
     mesh.destroy();
-    assert_eq!(witness.topics(&prefix), [""; 0]);
+    assert_eq!(witness.topics(&prefix), [others.as_str()], "no destroy touches it");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::testing::mix;
 use async_trait::async_trait;
 use datamesh_provider::{
-    Context, ErrorKind, Facts, Interruption, ObjectId, OpDiagnostics, OpOutcome, Operation, Outcome,
-    Provider, ProviderError, ReadRequest, ReadResult, Refusal, Sink, TypeName, digest,
+    Context, ErrorKind, Facts, Interruption, Listed, OpDiagnostics, OpOutcome, Operation, Outcome, Provider,
+    ProviderError, ReadRequest, ReadResult, Refusal, Sink, TypeName, digest,
 };
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -98,7 +98,7 @@ impl<P: Provider> Provider for Faulty<P> {
         self.inner.read(cx, &allowed, out).await;
     }
 
-    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
+    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<Listed>) -> Result<(), ProviderError> {
         self.delay(cx, &mut self.die(&format!("list {ty}"))).await;
         self.inner.list(cx, ty, out).await
     }

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use datamesh_conformance::testing::jumping_context;
 use datamesh_conformance::{FakeSystem, FaultPlan, Faulty, Sample, Suite, THING, has_incarnations, run};
 use datamesh_provider::{
-    Attributes, Context, ErrorKind, Facts, Interruption, LiveObject, ObjectId, OpAction, OpDiagnostics,
-    OpOutcome, Operation, Outcome, Provider, ProviderError, ReadRequest, ReadResult, ResourceType, Sink,
-    SystemName, TypeName,
+    Attributes, Context, ErrorKind, Facts, Interruption, Listed, LiveObject, ObjectId, OpAction,
+    OpDiagnostics, OpOutcome, Operation, Outcome, Provider, ProviderError, ReadRequest, ReadResult,
+    ResourceType, Sink, SystemName, TypeName,
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -209,7 +209,7 @@ impl Provider for Broken {
         }
     }
 
-    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
+    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<Listed>) -> Result<(), ProviderError> {
         match self.how {
             Breach::ListForgets => return Ok(()),
             Breach::ListTwice => self.inner.list(cx, ty, out).await?,
@@ -287,7 +287,7 @@ impl Provider for SilentlyGone {
         }
     }
 
-    async fn list(&self, cx: &Context, _: &TypeName, _: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
+    async fn list(&self, cx: &Context, _: &TypeName, _: &dyn Sink<Listed>) -> Result<(), ProviderError> {
         self.facts(cx).await.map(|_| ())
     }
 

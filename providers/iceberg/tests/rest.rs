@@ -4,8 +4,8 @@
 use datamesh_conformance::testing::{RealClock, context};
 use datamesh_iceberg::DEF;
 use datamesh_provider::{
-    Address, ConnectRequest, Context, ErrorKind, Interruption, LiveObject, Located, ObjectId, OpAction,
-    Operation, OperationId, Outcome, Provider, ProviderError, ReadRequest, SystemName, TypeName,
+    Address, ConnectRequest, Context, ErrorKind, Interruption, Listed, LiveObject, Located, ObjectId,
+    OpAction, Operation, OperationId, Outcome, Provider, ProviderError, ReadRequest, SystemName, TypeName,
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -139,7 +139,7 @@ async fn read(provider: &Arc<dyn Provider>, ty: &str, id: &str) -> Result<Option
 async fn list(provider: &Arc<dyn Provider>, ty: &str) -> Vec<String> {
     let out = Mutex::new(Vec::new());
     provider.list(&cx(), &TypeName::new(ty), &out).await.expect("lists");
-    out.into_inner().expect("ids").into_iter().map(|id: ObjectId| id.0).collect()
+    out.into_inner().expect("ids").into_iter().map(|listed: Listed| listed.id.0).collect()
 }
 
 fn op(action: OpAction) -> Operation {

@@ -53,3 +53,16 @@ pub struct LiveObject {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
 }
+
+/// An object that exists, and what its system's list says of it besides its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub id: ObjectId,
+    pub details: Attributes,
+}
+
+impl From<ObjectId> for Listed {
+    fn from(id: ObjectId) -> Self {
+        Self { id, details: Attributes::new() }
+    }
+}

@@ -4,7 +4,7 @@ use crate::address::TypeName;
 use crate::context::Context;
 use crate::diagnostic::Diagnostics;
 use crate::error::ProviderError;
-use crate::object::{Attributes, LiveObject, ObjectId};
+use crate::object::{Attributes, Listed, LiveObject, ObjectId};
 use crate::operation::{OpDiagnostics, OpOutcome, Operation};
 use crate::resource::ResourceType;
 use crate::span::Located;
@@ -76,7 +76,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     async fn read(&self, cx: &Context, want: &[ReadRequest], out: &dyn Sink<ReadResult>);
 
     /// Every object of a type that exists, ours or not.
-    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError>;
+    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<Listed>) -> Result<(), ProviderError>;
 
     /// Asks the system whether it would take these operations. Has no effect on the system. Reports at most once
     /// an operation; silence means "no objection known".

@@ -4,8 +4,8 @@ use crate::client::Cluster;
 use crate::{acl, topic};
 use async_trait::async_trait;
 use datamesh_provider::{
-    Context, ErrorKind, Facts, ObjectId, OpDiagnostics, OpOutcome, Operation, Provider, ProviderError,
-    ReadRequest, ReadResult, Resource as _, Sink, TypeName,
+    Context, ErrorKind, Facts, Listed, ObjectId, OpDiagnostics, OpOutcome, Operation, Provider,
+    ProviderError, ReadRequest, ReadResult, Resource as _, Sink, TypeName,
 };
 use std::time::Duration;
 
@@ -30,17 +30,19 @@ impl Provider for Cluster {
         tokio::join!(topic::read::read(self, cx, &topics, out), acl::read::read(self, cx, &acls, out));
     }
 
-    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
+    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<Listed>) -> Result<(), ProviderError> {
         if is_acl(ty) {
             let listed = acl::read::all(self, cx).await;
             if let acl::read::Listed::Bindings(all) = listed.map_err(|f| acl::read::explain(self, &f))? {
-                all.into_keys().for_each(|name| out.put(ObjectId::new(name)));
+                all.into_keys().for_each(|name| out.put(ObjectId::new(name).into()));
             }
             return Ok(());
         }
         let topics = self.all_topics(cx).await.map_err(|failure| self.failure(&failure, "list topics"))?;
-        for name in topics.into_keys() {
-            out.put(ObjectId::new(name));
+        for (name, shape) in topics {
+            let details = [("partitions", shape.partitions), ("replication_factor", shape.replicas)];
+            let details = details.into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect();
+            out.put(Listed { id: ObjectId::new(name), details });
         }
         Ok(())
     }

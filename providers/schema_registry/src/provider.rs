@@ -7,7 +7,7 @@ use crate::http::Http;
 use crate::subject::{DEFAULT_LEVEL, apply, check, read};
 use async_trait::async_trait;
 use datamesh_provider::{
-    BoxFuture, ConnectRequest, Context, Diagnostic, ErrorKind, Event, Facts, ObjectId, OpDiagnostics,
+    BoxFuture, ConnectRequest, Context, Diagnostic, ErrorKind, Event, Facts, Listed, ObjectId, OpDiagnostics,
     OpOutcome, Operation, Provider, ProviderError, ReadRequest, ReadResult, Sink, TypeName,
 };
 use futures::stream::{self, StreamExt as _};
@@ -61,7 +61,7 @@ impl Provider for Registry {
         concurrently(cx, work).await;
     }
 
-    async fn list(&self, cx: &Context, _: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
+    async fn list(&self, cx: &Context, _: &TypeName, out: &dyn Sink<Listed>) -> Result<(), ProviderError> {
         let subjects = self.api.subjects(cx).await?;
         if subjects.len() == CUT_AT {
             let detail = format!(
@@ -71,7 +71,7 @@ impl Provider for Registry {
             let diagnostic = Diagnostic::warning(LIST_CUT, detail).help(help);
             cx.events.event(Event::Diagnostic { diagnostic });
         }
-        subjects.into_iter().for_each(|subject| out.put(ObjectId::new(subject)));
+        subjects.into_iter().for_each(|subject| out.put(ObjectId::new(subject).into()));
         Ok(())
     }
 

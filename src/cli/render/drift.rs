@@ -4,7 +4,10 @@ use super::escape;
 use super::human::plural;
 use super::plan_human;
 use super::style::{BOLD, DIM, YELLOW, paint};
+use super::value::show;
+use crate::engine::Unmanaged;
 use datamesh_core::plan::{Drift, DriftReport, Verdict};
+use serde_json::Value;
 use std::fmt::Write as _;
 
 /// For people.
@@ -30,6 +33,35 @@ pub fn human(report: &DriftReport) -> String {
     if !drift.is_empty() {
         out.push_str("Set it back with `datamesh apply`, or declare it as it is.\n");
     }
+    out
+}
+
+/// What nobody here declares.
+pub fn unmanaged(objects: &[Unmanaged]) -> String {
+    let mut out = format!("\n{}\n", paint(BOLD, "Unmanaged"));
+    let _ = writeln!(
+        out,
+        "{}\n",
+        paint(DIM, "In the systems of this environment, and neither declared nor recorded here.")
+    );
+    let mut current = String::new();
+    for object in objects {
+        let system = object.system.to_string();
+        if system != current {
+            let _ = writeln!(out, "  {}", paint(BOLD, escape::line(&system)));
+            current = system;
+        }
+        let detail =
+            |(name, value): (&String, &Value)| format!("{} {}", name.replace('_', " "), show(name, value));
+        let details: Vec<String> = object.details.iter().map(detail).collect();
+        let details = if details.is_empty() { String::new() } else { format!("  {}", details.join(", ")) };
+        let (ty, id) = (escape::line(object.ty.as_str()), escape::line(object.id.as_str()));
+        let _ = writeln!(out, "    {ty}  {id}{}", paint(DIM, escape::line(&details)));
+    }
+    if !objects.is_empty() {
+        out.push('\n');
+    }
+    let _ = writeln!(out, "{}", paint(BOLD, format!("{} unmanaged.", plural(objects.len(), "object"))));
     out
 }
 
@@ -62,7 +94,7 @@ pub fn summary(report: &DriftReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::escape::{HOSTILE, is_clean};
-    use super::super::json::drift_events;
+    use super::super::json::{drift_events, unmanaged_events};
     use super::super::samples;
     use super::*;
     use datamesh_core::plan::DriftEntry;
@@ -111,9 +143,44 @@ Set it back with `datamesh apply`, or declare it as it is.
         assert_eq!(summary(&DriftReport::default()), "No drift. 0 in sync, 0 pending, 0 unreadable.");
     }
 
+    fn others(id: &str) -> Vec<Unmanaged> {
+        let object = |ty: &str, id: &str, details: Value| Unmanaged {
+            system: datamesh_provider::SystemName::new("kafka", "default"),
+            ty: datamesh_provider::TypeName::new(ty),
+            id: datamesh_provider::ObjectId::new(id),
+            details: details.as_object().cloned().unwrap_or_default(),
+        };
+        vec![
+            object("kafka_topic", id, serde_json::json!({"partitions": 6})),
+            object("kafka_acl", id, Value::Null),
+        ]
+    }
+
+    #[test]
+    fn what_nobody_declares_is_listed_by_system() {
+        let text = anstream::adapter::strip_str(&unmanaged(&others("clicks"))).to_string();
+        snapbox::assert_data_eq!(
+            text,
+            snapbox::str![[r#"
+
+Unmanaged
+In the systems of this environment, and neither declared nor recorded here.
+
+  kafka.default
+    kafka_topic  clicks  partitions 6
+    kafka_acl  clicks
+
+2 objects unmanaged.
+
+"#]]
+        );
+    }
+
     #[test]
     fn hostile_texts_are_harmless() {
         for text in HOSTILE {
+            assert!(is_clean(&unmanaged(&others(text))), "{text:?}");
+            assert!(is_clean(&unmanaged_events(&others(text))), "{text:?}");
             assert!(is_clean(&human(&report(text))), "{text:?}");
             assert!(
                 is_clean(&drift_events(&report(text))) && drift_events(&report(text)).lines().count() == 4

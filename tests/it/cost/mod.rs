@@ -98,7 +98,7 @@ async fn what_is_written_while_a_run_reads_is_read_again() {
     apply(&root, "7d").await;
     let session = mesh::open(&root);
     let look = async || {
-        let (report, found) = session.drift(&Asked::default()).await.expect("read");
+        let (report, _, found) = session.drift(&Asked::default(), false).await.expect("read");
         (report.count(Verdict::Drifted), found.iter().map(|one| one.code).collect::<Vec<_>>())
     };
     let other = root.clone();

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use datamesh_conformance::connected_by;
 use datamesh_provider::{
-    BoxFuture, ConnectRequest, Context, Facts, LiveObject, ObjectId, OpAction, OpDiagnostics, OpOutcome,
-    Operation, Outcome, Provider, ProviderDef, ProviderError, ReadRequest, ReadResult, Sink, TypeName,
+    BoxFuture, ConnectRequest, Context, Facts, Listed, LiveObject, ObjectId, OpAction, OpDiagnostics,
+    OpOutcome, Operation, Outcome, Provider, ProviderDef, ProviderError, ReadRequest, ReadResult, Sink,
+    TypeName,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -97,8 +98,8 @@ impl Provider for Plain {
         }
     }
 
-    async fn list(&self, _: &Context, ty: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
-        there().keys().filter(|(of, _)| of == ty).for_each(|(_, id)| out.put(id.clone()));
+    async fn list(&self, _: &Context, ty: &TypeName, out: &dyn Sink<Listed>) -> Result<(), ProviderError> {
+        there().keys().filter(|(of, _)| of == ty).for_each(|(_, id)| out.put(id.clone().into()));
         Ok(())
     }
 

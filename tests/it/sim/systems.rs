@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use datamesh_conformance::testing::jumping_context;
 use datamesh_conformance::{FakeSystem, connected_by};
 use datamesh_provider::{
-    BoxFuture, CancelStage, ConnectRequest, Context, ErrorKind, Facts, Interruption, ObjectId, OpDiagnostics,
+    BoxFuture, CancelStage, ConnectRequest, Context, ErrorKind, Facts, Interruption, Listed, OpDiagnostics,
     OpOutcome, Operation, Outcome, Provider, ProviderDef, ProviderError, ReadRequest, ReadResult, Refusal,
     Sink, TypeName,
 };
@@ -235,7 +235,7 @@ impl Provider for SimSystem {
         self.park.travel().await;
     }
 
-    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
+    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<Listed>) -> Result<(), ProviderError> {
         self.asked(cx).await?;
         self.inner.list(cx, ty, out).await
     }

@@ -33,7 +33,7 @@ pub(crate) fn watcher(park: &Arc<Park>, mut rng: Rng, times: usize) -> oneshot::
 }
 
 async fn look(park: &Park, session: &datamesh::engine::Session) -> Result<(), StateError> {
-    let (report, found) = session.drift(&Asked::default()).await?;
+    let (report, _, found) = session.drift(&Asked::default(), false).await?;
     park.tally().looks += 1;
     let restless = found.iter().any(|one| one.code == codes::RESTLESS);
     park.say(&format!("sees {} drifted; restless: {restless}", report.count(Verdict::Drifted)));

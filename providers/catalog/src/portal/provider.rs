@@ -5,7 +5,7 @@ use super::pages::Pages;
 use super::store::{Store, WriteLock};
 use async_trait::async_trait;
 use datamesh_provider::{
-    Context, Diagnostic, ErrorKind, Event, Facts, Interruption, ObjectId, OpDiagnostics, OpOutcome,
+    Context, Diagnostic, ErrorKind, Event, Facts, Interruption, Listed, ObjectId, OpDiagnostics, OpOutcome,
     Operation, Outcome, Provider, ProviderError, ReadRequest, ReadResult, Refusal, Sink, TypeName,
 };
 use std::fmt::Write as _;
@@ -120,10 +120,10 @@ impl Provider for Portal {
         }
     }
 
-    async fn list(&self, _: &Context, ty: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
+    async fn list(&self, _: &Context, ty: &TypeName, out: &dyn Sink<Listed>) -> Result<(), ProviderError> {
         let (store, ty) = (self.store.clone(), ty.clone());
         let ids = spawn_blocking(move || store.list(&ty)).await.map_err(|error| self.panicked(&error))??;
-        ids.into_iter().for_each(|id| out.put(id));
+        ids.into_iter().for_each(|id| out.put(id.into()));
         Ok(())
     }
 

@@ -8,8 +8,9 @@ pub(crate) mod world;
 use crate::kill;
 use async_trait::async_trait;
 use datamesh_provider::{
-    Attributes, Context, ErrorKind, Facts, Interruption, LiveObject, ObjectId, OpAction, OpDiagnostics,
-    OpOutcome, Operation, Outcome, Provider, ProviderError, ReadRequest, ReadResult, Refusal, Sink, TypeName,
+    Attributes, Context, ErrorKind, Facts, Interruption, Listed, LiveObject, ObjectId, OpAction,
+    OpDiagnostics, OpOutcome, Operation, Outcome, Provider, ProviderError, ReadRequest, ReadResult, Refusal,
+    Sink, TypeName,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -259,10 +260,10 @@ impl Provider for FakeSystem {
         }
     }
 
-    async fn list(&self, _: &Context, ty: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
+    async fn list(&self, _: &Context, ty: &TypeName, out: &dyn Sink<Listed>) -> Result<(), ProviderError> {
         let system = self.answering().map_err(|error| error.during(format!("list every {ty}")))?;
         for id in system.objects.get(ty.as_str()).into_iter().flat_map(|things| things.keys()) {
-            out.put(ObjectId::new(id.clone()));
+            out.put(ObjectId::new(id.clone()).into());
         }
         Ok(())
     }

@@ -32,7 +32,8 @@ async fn listed(suite: &Suite<'_>, report: &mut Report) -> BTreeSet<String> {
     let answer = suite.provider.list(&suite.context, &suite.ty_name(), &sink).await;
     report.law(answer.is_ok(), "a reachable system can be listed", || format!("{answer:?}"));
     let ids = sink.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let unique: BTreeSet<String> = ids.iter().map(|id| id.0.clone()).collect();
+    let unique: BTreeSet<String> =
+        ids.iter().map(|listed: &datamesh_provider::Listed| listed.id.0.clone()).collect();
     report.law(unique.len() == ids.len(), "a list names each object once", || format!("{ids:?}"));
     unique
 }

@@ -13,8 +13,8 @@ use crate::namespace::{self, IcebergNamespace};
 use crate::table::{self, IcebergTable};
 use async_trait::async_trait;
 use datamesh_provider::{
-    BoxFuture, ConnectRequest, Context, ErrorKind, Facts, ObjectId, OpDiagnostics, OpOutcome, Operation,
-    Provider, ProviderError, ReadRequest, ReadResult, Refusal, Resource, Sink, TypeName,
+    BoxFuture, ConnectRequest, Context, ErrorKind, Facts, Listed, ObjectId, OpDiagnostics, OpOutcome,
+    Operation, Provider, ProviderError, ReadRequest, ReadResult, Refusal, Resource, Sink, TypeName,
 };
 use datamesh_provider::{Interruption, Outcome};
 use futures::StreamExt;
@@ -103,17 +103,17 @@ impl Provider for Catalog {
         run_all(reads, cx).await;
     }
 
-    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<ObjectId>) -> Result<(), ProviderError> {
+    async fn list(&self, cx: &Context, ty: &TypeName, out: &dyn Sink<Listed>) -> Result<(), ProviderError> {
         let namespaces = self.backend.namespaces(cx).await?;
         match ty.as_str() {
             IcebergNamespace::NAME => {
-                namespaces.iter().for_each(|id| out.put(ObjectId(id.to_string())));
+                namespaces.iter().for_each(|id| out.put(ObjectId(id.to_string()).into()));
                 Ok(())
             }
             IcebergTable::NAME => {
                 for namespace in &namespaces {
                     let tables = self.backend.tables(cx, namespace).await?;
-                    tables.into_iter().for_each(|id| out.put(ObjectId(id.to_string())));
+                    tables.into_iter().for_each(|id| out.put(ObjectId(id.to_string()).into()));
                 }
                 Ok(())
             }

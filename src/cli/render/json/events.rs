@@ -2,9 +2,9 @@
 
 use super::document::{ActionWord, AttributeView, ChangeView, DriftView, action_word, actions, attributes};
 use crate::cli::render::{applied, drift, plan_human};
-use crate::engine::Applied;
+use crate::engine::{Applied, Unmanaged};
 use datamesh_core::plan::{Action, DriftReport, Plan, Summary, Unreviewed, Verdict};
-use datamesh_provider::{Address, Diagnostic, Event, Outcome, Severity, Sources, Span};
+use datamesh_provider::{Address, Attributes, Diagnostic, Event, Outcome, Severity, Sources, Span};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
@@ -112,6 +112,14 @@ pub enum StreamEvent<'a> {
         /// From what was applied to what is live.
         #[serde(skip_serializing_if = "Option::is_none")]
         attributes: Option<Vec<AttributeView<'a>>>,
+    },
+    /// Something that nobody here declares.
+    Unmanaged {
+        system: String,
+        #[serde(rename = "resource_type")]
+        ty: &'a str,
+        id: &'a str,
+        details: &'a Attributes,
     },
     DriftSummary {
         in_sync: usize,
@@ -386,6 +394,17 @@ pub fn drift_events(report: &DriftReport) -> String {
     };
     out.push_str(&event.line(drift::summary(report)));
     out
+}
+
+/// What nobody here declares.
+pub fn unmanaged_events(objects: &[Unmanaged]) -> String {
+    let line = |object: &Unmanaged| {
+        let (ty, id) = (object.ty.as_str(), object.id.as_str());
+        let event =
+            StreamEvent::Unmanaged { system: object.system.to_string(), ty, id, details: &object.details };
+        event.line(format!("{ty} {id} in {} is unmanaged", object.system))
+    };
+    objects.iter().map(line).collect()
 }
 
 fn seconds(took: Duration) -> f64 {

@@ -6,7 +6,7 @@ mod events;
 pub use document::{ActionWord, PLAN_FORMAT, PlanDocument, action_word};
 pub use events::{
     EVENT_FORMAT, OutcomeWord, StreamEvent, StreamLine, apply_summary, diagnostic, drift_events, event,
-    not_reviewed, plan_events, version,
+    not_reviewed, plan_events, unmanaged_events, version,
 };
 
 use super::escape;
