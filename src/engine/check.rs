@@ -71,6 +71,7 @@ fn placed(
     if !diagnostic.is_error() {
         return diagnostic;
     }
+    diagnostic = diagnostic.naming(&change.address.product_path());
     let declared = desired.resources.get(&change.address);
     if !about.is_empty() {
         let path: Vec<&str> = about.iter().map(String::as_str).collect();

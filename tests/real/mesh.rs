@@ -108,7 +108,7 @@ fn the_registry_judges_a_new_version_before_anything_is_written() {
         "reader-field-missing-default-value",
         "BACKWARD",
         "domains/sales/orders.yaml:10:9",
-        "datamesh new version",
+        "datamesh new version sales/orders",
         "1 error",
         "sales/returns@1",
         "Held back",

@@ -444,7 +444,9 @@ fn diff(
                     .scoped(owner);
                 return Err(failed(diagnostic));
             }
-            Ok((spec, diagnostics.scoped(&owner)))
+            let product = sides.address.product_path();
+            let named = diagnostics.into_iter().map(|diagnostic| diagnostic.naming(&product));
+            Ok((spec, named.collect::<Diagnostics>().scoped(&owner)))
         }
     }
 }

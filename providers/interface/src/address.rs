@@ -131,6 +131,14 @@ impl Address {
         self.product.as_ref().map(|(name, version)| (name.as_str(), *version))
     }
 
+    /// `domain/product` without a version, as commands take it; the domain alone where there is no product.
+    pub fn product_path(&self) -> String {
+        match &self.product {
+            Some((product, _)) => format!("{}/{product}", self.domain),
+            None => self.domain.clone(),
+        }
+    }
+
     pub fn ty(&self) -> &TypeName {
         &self.ty
     }

@@ -94,6 +94,15 @@ impl Diagnostic {
         self
     }
 
+    /// Names the product in a hint that its type wrote for any of them: `datamesh new version PRODUCT`.
+    #[must_use]
+    pub fn naming(mut self, product: &str) -> Self {
+        if let Some(help) = &mut self.help {
+            *help = help.replace("new version PRODUCT", &format!("new version {product}"));
+        }
+        self
+    }
+
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
@@ -182,5 +191,22 @@ impl From<Diagnostic> for Diagnostics {
 impl FromIterator<Diagnostic> for Diagnostics {
     fn from_iter<I: IntoIterator<Item = Diagnostic>>(iter: I) -> Self {
         Self { items: iter.into_iter().collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_names_the_product_it_is_about() {
+        let told = |help: &str| {
+            Diagnostic::error(Code::new("DM0000", "x"), "y").help(help).naming("orders/facts").help
+        };
+        assert_eq!(
+            told("say `datamesh new version PRODUCT`").as_deref(),
+            Some("say `datamesh new version orders/facts`")
+        );
+        assert_eq!(told("a PRODUCT of yours").as_deref(), Some("a PRODUCT of yours"));
     }
 }
