@@ -2,6 +2,7 @@
 
 use super::SourceError;
 use super::git::{Repository, failed};
+use super::ignored::MESH_IGNORE;
 use super::walk::is_yaml;
 use datamesh_core::manifest::{EntryKind, FileEntry, FileSet, Load, LoadOptions, ReadError};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -11,7 +12,6 @@ use std::path::Path;
 
 /// Far more than any ignore file has.
 const MAX_IGNORE: usize = 256 << 10;
-const MESH_IGNORE: &str = ".datameshignore";
 
 /// A commit, and the manifests below the mesh root in it.
 #[derive(Debug)]

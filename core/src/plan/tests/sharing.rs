@@ -21,8 +21,7 @@ fn recorded<'w>(world: &'w mut World, at: &str) -> &'w mut PriorResource {
     record
 }
 
-/// Each change as `address action`, and the reasons beside them.
-fn planned(world: &World) -> (Vec<String>, Vec<String>) {
+fn whole_plan(world: &World) -> Plan {
     let types = Types::new(KAFKA.types.iter().copied());
     let (plan, found) = plan(&PlanInput {
         types: &types,
@@ -35,6 +34,12 @@ fn planned(world: &World) -> (Vec<String>, Vec<String>) {
         again: None,
     });
     assert!(!found.has_errors(), "{found:?}");
+    plan
+}
+
+/// Each change as `address action`, and the reasons beside them.
+fn planned(world: &World) -> (Vec<String>, Vec<String>) {
+    let plan = whole_plan(world);
     let all = plan.changes.iter().filter(|change| change.action != Action::NoOp);
     (
         all.clone().map(|change| format!("{} {:?}", change.address.owner(), change.action)).collect(),
@@ -59,18 +64,7 @@ fn a_second_owner_shares_what_the_first_one_made() {
     world.declares(ONE, ID, json!({"name": "x"}));
     recorded(&mut world, ONE);
     world.declares(TWO, ID, json!({"name": "x"}));
-    let types = Types::new(KAFKA.types.iter().copied());
-    let (plan, found) = plan(&PlanInput {
-        types: &types,
-        desired: &world.desired,
-        prior: &world.prior,
-        live: &world.live,
-        options: &world.options,
-        environment: "test",
-        inputs_digest: "sha256:0",
-        again: None,
-    });
-    assert!(!found.has_errors(), "{found:?}");
+    let plan = whole_plan(&world);
     let change = plan.change(&address(TWO)).expect("planned");
     assert_eq!(change.action, Action::Adopt);
     assert_eq!(

@@ -5,7 +5,7 @@ use super::native::{ErrorText, Natives, borrowed_error, c_text, slice, text};
 use super::request::{Answer, Limits};
 use super::{Coded, Handle, open};
 use rdkafka_sys as sys;
-use std::ffi::CString;
+use std::ffi::{CString, c_char};
 use std::time::Duration;
 use sys::rd_kafka_AclOperation_t as Operation;
 use sys::rd_kafka_AclPermissionType_t as Permission;
@@ -48,6 +48,44 @@ fn texts(binding: &NewBinding<'_>) -> Result<[CString; 3], Coded> {
     Ok([c_text(binding.name)?, c_text(binding.principal)?, c_text(binding.host)?])
 }
 
+/// What makes a native binding, or a native filter, of the parts of one.
+type Make = unsafe extern "C" fn(
+    ResourceType,
+    *const c_char,
+    Pattern,
+    *const c_char,
+    *const c_char,
+    Operation,
+    Permission,
+    *mut c_char,
+    usize,
+) -> *mut sys::rd_kafka_AclBinding_t;
+
+/// Native objects with all parts of these bindings.
+fn natives(bindings: &[NewBinding<'_>], make: Make) -> Result<Natives<sys::rd_kafka_AclBinding_t>, Coded> {
+    let mut natives = Natives::new(sys::rd_kafka_AclBinding_destroy);
+    for binding in bindings {
+        let ([name, principal, host], kinds) = (texts(binding)?, binding.kinds);
+        let mut why = ErrorText::new();
+        // SAFETY: the texts live and are copied; what is returned is ours.
+        let native = unsafe {
+            make(
+                kinds.resource,
+                name.as_ptr(),
+                kinds.pattern,
+                principal.as_ptr(),
+                host.as_ptr(),
+                kinds.operation,
+                kinds.permission,
+                why.ptr(),
+                why.size(),
+            )
+        };
+        natives.take(native, &why)?;
+    }
+    Ok(natives)
+}
+
 impl Handle {
     /// Makes bindings; what each came to, in their order. One that is there already is made again without a word.
     pub(crate) fn create_acls(
@@ -55,26 +93,7 @@ impl Handle {
         bindings: &[NewBinding<'_>],
         timeout: Duration,
     ) -> Result<Answer<Vec<Option<Coded>>>, Coded> {
-        let mut natives = Natives::new(sys::rd_kafka_AclBinding_destroy);
-        for binding in bindings {
-            let ([name, principal, host], kinds) = (texts(binding)?, binding.kinds);
-            let mut why = ErrorText::new();
-            // SAFETY: the texts live and are copied; what is returned is ours.
-            let native = unsafe {
-                sys::rd_kafka_AclBinding_new(
-                    kinds.resource,
-                    name.as_ptr(),
-                    kinds.pattern,
-                    principal.as_ptr(),
-                    host.as_ptr(),
-                    kinds.operation,
-                    kinds.permission,
-                    why.ptr(),
-                    why.size(),
-                )
-            };
-            natives.take(native, &why)?;
-        }
+        let mut natives = natives(bindings, sys::rd_kafka_AclBinding_new)?;
         let (array, count) = natives.array();
         let limits = Limits { timeout, validate_only: false };
         // SAFETY: client, array, options and queue live; librdkafka copies what it needs.
@@ -115,26 +134,7 @@ impl Handle {
         bindings: &[NewBinding<'_>],
         timeout: Duration,
     ) -> Result<Answer<Vec<Option<Coded>>>, Coded> {
-        let mut natives = Natives::new(sys::rd_kafka_AclBinding_destroy);
-        for binding in bindings {
-            let ([name, principal, host], kinds) = (texts(binding)?, binding.kinds);
-            let mut why = ErrorText::new();
-            // SAFETY: the texts live and are copied; what is returned is ours.
-            let native = unsafe {
-                sys::rd_kafka_AclBindingFilter_new(
-                    kinds.resource,
-                    name.as_ptr(),
-                    kinds.pattern,
-                    principal.as_ptr(),
-                    host.as_ptr(),
-                    kinds.operation,
-                    kinds.permission,
-                    why.ptr(),
-                    why.size(),
-                )
-            };
-            natives.take(native, &why)?;
-        }
+        let mut natives = natives(bindings, sys::rd_kafka_AclBindingFilter_new)?;
         let (array, count) = natives.array();
         let limits = Limits { timeout, validate_only: false };
         // SAFETY: as in `create_acls`.
