@@ -81,8 +81,13 @@ pub(crate) fn domains(plan: &Plan) -> Vec<String> {
     all.into_iter().map(str::to_owned).collect()
 }
 
-/// Carries out a plan under the locks of its domains.
-pub(crate) async fn apply(input: &ApplyInput<'_>, locked: &mut Locked, cx: &Context) -> ApplyReport {
+/// Carries out a plan under the locks of its domains. `beside` is done while the last outcomes are stored.
+pub(crate) async fn apply<T>(
+    input: &ApplyInput<'_>,
+    locked: &mut Locked,
+    cx: &Context,
+    beside: impl Future<Output = T>,
+) -> (ApplyReport, T) {
     let mut cx = cx.clone();
     cx.lease = locked.lease();
     let mut run = Run {
@@ -99,11 +104,8 @@ pub(crate) async fn apply(input: &ApplyInput<'_>, locked: &mut Locked, cx: &Cont
     run.bring_from_afar(locked).await;
     run.keep_books();
     run.groups(locked).await;
-    run.flush(locked).await;
-    // Where there was no operation at all.
-    run.unopposed(Vec::new(), locked).await;
-    run.flush(locked).await;
-    run.finish()
+    let ((), done) = join(run.close(locked), beside).await;
+    (run.finish(), done)
 }
 
 /// Operations by their place in the graph, whose intents are in a draft.
@@ -147,6 +149,13 @@ impl Run<'_> {
                 self.lose(&domain, StateError::Invalid { place: domain.clone(), source });
             }
         }
+    }
+
+    /// Stores the last outcomes, and what was adopted where there was no operation at all.
+    async fn close(&mut self, locked: &mut Locked) {
+        self.flush(locked).await;
+        self.unopposed(Vec::new(), locked).await;
+        self.flush(locked).await;
     }
 
     async fn groups(&mut self, locked: &mut Locked) {

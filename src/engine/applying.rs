@@ -8,7 +8,7 @@ use super::recover::{self, Settled};
 use super::session::Session;
 use datamesh_core::plan::{Action, Plan, ResourceChange, ShardVersion};
 use datamesh_provider::{Address, Diagnostics, Event, SystemName};
-use datamesh_state::{Intent, LockInfo, LockRequest, Locked, Others, Shard, StateError};
+use datamesh_state::{Intent, LockInfo, LockRequest, Locked, Others, Shard, StateError, Trail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -105,7 +105,7 @@ impl Session {
             }
             all.extend(settled);
         }
-        self.close_dead_runs(locked, run, &all).await?;
+        self.close_dead_runs(&mut self.trail().await?, locked, run, &all).await?;
         Ok(all)
     }
 
@@ -135,16 +135,13 @@ impl Session {
             return Ok(Applied { report, run });
         }
         self.cx().events.event(Event::Phase { name: "apply" });
-        let mut locked = self.lock(&domains, "apply", &run, wait).await?;
+        let request = self.lock_request(&self.repository, &domains, "apply", &run, wait).await?;
+        let (mut locked, trail) = self.store.lock_and(self.cx(), request, self.trail()).await?;
         if let Err(stale) = self.unchanged(planned, &locked).await {
             locked.release().await?;
             return Err(stale);
         }
-        let recorded = match self.close_dead_runs(&locked, &run, &[]).await {
-            Ok(known) => self.record_start(&known, planned, &run, reason).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = recorded {
+        if let Err(error) = self.put_on_record(trail, &locked, planned, &run, reason).await {
             locked.release().await?;
             return Err(error.into());
         }
@@ -157,14 +154,28 @@ impl Session {
             records: &planned.records,
             run: &run,
         };
-        let report = apply::apply(&input, &mut locked, self.cx()).await;
+        let (report, trail) = apply::apply(&input, &mut locked, self.cx(), self.trail()).await;
         let report = self.keep_journal(&run, report).await;
-        let mut report = self.record_end(&planned.plan, &run, report).await;
+        let mut report = self.record_end(trail, &planned.plan, &run, report).await;
         if let Err(error) = locked.release().await {
             report.state_errors.push(error);
         }
         let report = self.marked(planned, &run, report).await;
         Ok(Applied { report, run })
+    }
+
+    /// What the dead left open is closed, then this run says what it is about to do.
+    async fn put_on_record(
+        &self,
+        trail: Result<Trail, StateError>,
+        locked: &Locked,
+        planned: &Planned,
+        run: &str,
+        reason: Option<&str>,
+    ) -> Result<(), StateError> {
+        let mut trail = trail?;
+        self.close_dead_runs(&mut trail, locked, run, &[]).await?;
+        self.record_start(&mut trail, planned, run, reason).await
     }
 
     /// The state must still be what the plan was made from: the locked shards, and every other one where something

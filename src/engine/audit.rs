@@ -9,8 +9,7 @@ use crate::source::Repository;
 use datamesh_core::plan::{Action, Plan, ResourceChange};
 use datamesh_provider::{OpAction, OperationId, Outcome};
 use datamesh_state::{
-    Actor, Begun, DocumentKind, Edited, Ended, Entry, Locked, Recovery, RunResult, StateError, Step,
-    StepOutcome,
+    Actor, Begun, Edited, Ended, Entry, Locked, Recovery, RunResult, StateError, Step, StepOutcome, Trail,
 };
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,21 +62,20 @@ impl Session {
         })
     }
 
-    async fn file(
-        &self,
-        known: Option<&[String]>,
-        name: &str,
-        run: &str,
-        entry: Entry,
-    ) -> Result<(), StateError> {
+    async fn file(&self, trail: &mut Trail, name: &str, run: &str, entry: Entry) -> Result<(), StateError> {
         let now = self.cx().clock.now();
-        self.store.file_record(known, name, &self.environment.name, run, now, entry).await
+        self.store.file_record(trail, name, &self.environment.name, run, now, entry).await
     }
 
-    /// Says what a run is about to do, behind the records that are `known`. Nothing may have been done yet.
+    /// What is on record of this environment by now.
+    pub(crate) async fn trail(&self) -> Result<Trail, StateError> {
+        self.store.trail(&self.environment.name).await
+    }
+
+    /// Says what a run is about to do. Nothing may have been done yet.
     pub(crate) async fn record_start(
         &self,
-        known: &[String],
+        trail: &mut Trail,
         planned: &Planned,
         run: &str,
         reason: Option<&str>,
@@ -103,30 +101,39 @@ impl Session {
             operations: plan.graph.operations.iter().map(step).collect(),
             bookkeeping: bookkeeping(plan),
         };
-        self.file(Some(known), run, run, Entry::Begun(begun)).await
+        self.file(trail, run, run, Entry::Begun(begun)).await
     }
 
     /// Says what became of it.
-    pub(crate) async fn record_end(&self, plan: &Plan, run: &str, mut report: ApplyReport) -> ApplyReport {
+    pub(crate) async fn record_end(
+        &self,
+        trail: Result<Trail, StateError>,
+        plan: &Plan,
+        run: &str,
+        mut report: ApplyReport,
+    ) -> ApplyReport {
         let entry = Entry::Ended(ended(plan, &report));
-        if let Err(error) = self.file(None, &self.end_name(run), run, entry).await {
+        let filed = match trail {
+            Ok(mut trail) => self.file(&mut trail, &self.end_name(run), run, entry).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = filed {
             report.state_errors.push(error);
         }
         report
     }
 
     /// Says of runs that were killed what became of their operations. A run that began, did not end, and whose shards
-    /// are all locked by this one is dead: it held these locks until it ended. The names of all records there are then,
-    /// oldest first.
+    /// are all locked by this one is dead: it held these locks until it ended. The trail must be from after they were taken.
     pub(crate) async fn close_dead_runs(
         &self,
+        trail: &mut Trail,
         locked: &Locked,
         by: &str,
         settled: &[Settled],
-    ) -> Result<Vec<String>, StateError> {
-        let mut names = self.store.documents(DocumentKind::Run, &self.environment.name).await?;
+    ) -> Result<(), StateError> {
         let read = |name: String| async move { self.store.record(&self.environment.name, &name).await };
-        let open = stream::iter(open(&names)).map(read).buffered(READS);
+        let open = stream::iter(open(&trail.names)).map(read).buffered(READS);
         for filed in open.try_collect::<Vec<_>>().await?.into_iter().flatten() {
             let (name, Entry::Begun(begun)) = (filed.name, filed.record.entry) else { continue };
             let domains = || begun.operations.iter().map(|step| step.address.domain());
@@ -137,11 +144,9 @@ impl Session {
             let outcomes = begun.operations.iter().map(outcome).collect();
             let (result, settled_by) = (RunResult::Killed, Some(by.to_owned()));
             let ended = Ended { result, settled_by, outcomes, state_errors: Vec::new() };
-            let end = self.end_name(&name);
-            self.file(Some(&names), &end, &name, Entry::Ended(ended)).await?;
-            names.push(end);
+            self.file(trail, &self.end_name(&name), &name, Entry::Ended(ended)).await?;
         }
-        Ok(names)
+        Ok(())
     }
 
     /// Records an edit of the state, or of a lock.
@@ -152,7 +157,7 @@ impl Session {
         what: Vec<String>,
     ) -> Result<(), StateError> {
         let edited = Edited { operation: operation.to_owned(), actor: self.actor(None).await?, what };
-        self.file(None, &format!("{run}{EDIT}"), run, Entry::Edited(edited)).await
+        self.file(&mut self.trail().await?, &format!("{run}{EDIT}"), run, Entry::Edited(edited)).await
     }
 
     /// Sorts by the time it is written at, and is unique to the run.

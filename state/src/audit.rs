@@ -158,44 +158,53 @@ pub struct Finding {
     pub what: String,
 }
 
+/// What is on record, as whoever is about to file more found it.
+#[derive(Clone, Debug, Default)]
+pub struct Trail {
+    /// The names of all records, oldest first.
+    pub names: Vec<String>,
+    /// What the next record names as the one before it.
+    newest: Option<Link>,
+}
+
 impl StateStore {
-    /// Writes a record behind the newest one. `known`: the names of all there are, oldest first, where they were just
-    /// asked for.
+    /// What is on record by now.
+    pub async fn trail(&self, environment: &str) -> Result<Trail, StateError> {
+        let names = self.documents(DocumentKind::Run, environment).await?;
+        let newest = match names.last() {
+            Some(newest) => self.link(environment, newest).await?,
+            None => None,
+        };
+        Ok(Trail { names, newest })
+    }
+
+    /// Writes a record behind the newest one of a trail, which it is then.
     pub async fn file_record(
         &self,
-        known: Option<&[String]>,
+        trail: &mut Trail,
         name: &str,
         environment: &str,
         run: &str,
         at: jiff::Timestamp,
         entry: Entry,
     ) -> Result<(), StateError> {
-        let newest = match known {
-            Some(known) => known.last().cloned(),
-            // Names sort by time, but not within a second.
-            None => {
-                let names = self.documents(DocumentKind::Run, environment).await?;
-                names.into_iter().rev().find(|other| other != name)
-            }
-        };
-        let previous = match newest {
-            Some(newest) => self.link(environment, newest).await?,
-            None => None,
-        };
-        let (environment, run) = (environment.to_owned(), run.to_owned());
+        let (environment, run, previous) = (environment.to_owned(), run.to_owned(), trail.newest.clone());
         let key = DocumentKey::new(DocumentKind::Run, environment.clone(), name);
         let record = AuditRecord { format: AUDIT_FORMAT, environment, run, at, previous, entry };
-        match self.create_document(&key, &encode(&record)).await? {
-            Created::Yes => Ok(()),
-            // Names of runs do not repeat; somebody else wrote what became of this one.
-            Created::Exists => Ok(()),
-        }
+        let bytes = encode(&record);
+        // Names of runs do not repeat: where there is one, somebody else wrote what became of this run.
+        trail.newest = match self.create_document(&key, &bytes).await? {
+            Created::Yes => Some(Link { digest: digest(&bytes), name: name.to_owned() }),
+            Created::Exists => self.link(&record.environment, name).await?,
+        };
+        trail.names.push(name.to_owned());
+        Ok(())
     }
 
-    async fn link(&self, environment: &str, name: String) -> Result<Option<Link>, StateError> {
-        let key = DocumentKey::new(DocumentKind::Run, environment, name.clone());
+    async fn link(&self, environment: &str, name: &str) -> Result<Option<Link>, StateError> {
+        let key = DocumentKey::new(DocumentKind::Run, environment, name);
         let bytes = self.document(&key).await?;
-        Ok(bytes.map(|bytes| Link { digest: digest(&bytes), name }))
+        Ok(bytes.map(|bytes| Link { digest: digest(&bytes), name: name.to_owned() }))
     }
 
     /// One record; `None`: there is none of that name.

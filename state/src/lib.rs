@@ -37,7 +37,7 @@ mod store;
 pub use across::{Objection, Others};
 pub use audit::{
     AUDIT_FORMAT, Actor, AuditRecord, Begun, Edited, Ended, Entry, Filed, Finding, Link, RunResult, Step,
-    StepOutcome, open_runs, verify as verify_records,
+    StepOutcome, Trail, open_runs, verify as verify_records,
 };
 pub use blob::coded::CodedBlobs;
 pub use blob::faulty::{FaultyBlobs, Moment, PutFault};

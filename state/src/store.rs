@@ -8,7 +8,7 @@ use crate::format::{Shard, decode};
 use crate::locked::{Locked, Shards};
 use crate::probe::probe;
 use datamesh_provider::{Context, Entropy, Event};
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -226,6 +226,16 @@ impl StateStore {
     ///
     /// Takes the locks in sorted order, and while any of them is not to be had, holds none.
     pub async fn lock(&self, cx: &Context, request: LockRequest<'_>) -> Result<Locked, StateError> {
+        Ok(self.lock_and(cx, request, async {}).await?.0)
+    }
+
+    /// The same, with something done beside the opening of the shards, once all locks are held.
+    pub async fn lock_and<T: Send>(
+        &self,
+        cx: &Context,
+        request: LockRequest<'_>,
+        beside: impl Future<Output = T> + Send,
+    ) -> Result<(Locked, T), StateError> {
         let mut domains = request.domains.to_vec();
         domains.sort_unstable();
         domains.dedup();
@@ -238,7 +248,8 @@ impl StateStore {
             entropy: Arc::clone(&cx.entropy),
             environment: request.environment.to_owned(),
         };
-        Locked::open(shards, held, &domains, request.repository).await
+        let (locked, done) = join(Locked::open(shards, held, &domains, request.repository), beside).await;
+        Ok((locked?, done))
     }
 
     pub(crate) async fn acquire(

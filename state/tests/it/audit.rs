@@ -22,7 +22,8 @@ async fn filed(backend: &MemoryStore) -> StateStore {
     let store = StateStore::over(backend.clone());
     for (n, name) in NAMES.iter().enumerate() {
         let at = "2026-03-01T08:15:00Z".parse().expect("a time");
-        store.file_record(None, name, "prod", name, at, edited(&n.to_string())).await.expect("filed");
+        let mut trail = store.trail("prod").await.expect("read");
+        store.file_record(&mut trail, name, "prod", name, at, edited(&n.to_string())).await.expect("filed");
     }
     store
 }
@@ -74,7 +75,8 @@ async fn an_end_without_a_beginning_is_noticed() {
         state_errors: Vec::new(),
     };
     let at = "2026-03-01T08:15:00Z".parse().expect("a time");
-    store.file_record(None, "x-end", "prod", "x", at, Entry::Ended(ended)).await.expect("filed");
+    let mut trail = store.trail("prod").await.expect("read");
+    store.file_record(&mut trail, "x-end", "prod", "x", at, Entry::Ended(ended)).await.expect("filed");
     let records = store.records("prod").await.expect("read");
     assert!(verify_records(&records)[0].what.contains("beginning"));
     assert!(open_runs(&records).is_empty());
