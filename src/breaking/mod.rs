@@ -155,9 +155,14 @@ impl Comparison<'_> {
         let normal = |resource: &DesiredResource| ty.normalize(&resource.object.attributes).ok();
         let (Some(before), Some(after)) = (normal(old), normal(new)) else { return };
         let view = View::Update { prior: &before, live: &before, desired: &after };
-        let Ok((spec, found)) = ty.diff(view, &Facts::default(), &new.object.spans) else { return };
-        if is_subject(address) {
-            self.schemas(old, new);
+        let Ok((mut spec, found)) = ty.diff(view, &Facts::default(), &new.object.spans) else { return };
+        match language(new) {
+            _ if !is_subject(address) => {}
+            "AVRO" => self.schemas(old, new),
+            other if spec.changes.iter().any(is_schema) => spec.notes.push(format!(
+                "the {other} schema changes: whether it breaks anybody is for the registry to say, in the plan"
+            )),
+            _ => {}
         }
         // What the pure half forbids cannot be done to the object that is there, so it is another one.
         for error in
@@ -219,6 +224,11 @@ impl Comparison<'_> {
             (breaks && fate == Fate::Changed).then(|| next_version(self.head, addresses)).flatten();
         Some(OwnerChange { owner, fate, broken: self.broken, changes: self.changes, suggested })
     }
+}
+
+/// The language of a subject's schema, as registries call it.
+fn language(resource: &DesiredResource) -> &str {
+    resource.object.attributes.get("schema_type").and_then(Value::as_str).unwrap_or("AVRO")
 }
 
 /// The level of a subject; that of a new one where none is declared.

@@ -75,7 +75,7 @@ impl Session {
         let mut diagnostics = Diagnostics::default();
         let versions = prior::versions(shards.values());
         let mut desired = self.resolved(&shards, &mut diagnostics);
-        self.recorded_but_unread(&shards, &mut diagnostics);
+        self.recorded_but_unread(&shards, &desired, &mut diagnostics);
 
         self.cx().events.event(Event::Phase { name: "refresh" });
         let mut needed: BTreeSet<SystemName> =
@@ -154,10 +154,17 @@ impl Session {
         Systems::connect(providers, &self.environment.systems, needed, &self.options.root, self.cx()).await
     }
 
-    /// A file the state knows manifests of, and that is there but was not read, must not pass in silence.
-    fn recorded_but_unread(&self, shards: &BTreeMap<String, Shard>, diagnostics: &mut Diagnostics) {
-        let recorded: BTreeSet<&str> =
-            shards.values().flat_map(|s| s.resources.values().filter_map(|r| r.source.as_deref())).collect();
+    /// A file the state knows manifests of, and that is there but was not read, must not pass in silence, unless all
+    /// that it declared is declared elsewhere by now.
+    fn recorded_but_unread(
+        &self,
+        shards: &BTreeMap<String, Shard>,
+        desired: &DesiredGraph,
+        diagnostics: &mut Diagnostics,
+    ) {
+        let records = shards.values().flat_map(|shard| &shard.resources);
+        let lost = records.filter(|(address, _)| !desired.resources.contains_key(*address));
+        let recorded: BTreeSet<&str> = lost.filter_map(|(_, record)| record.source.as_deref()).collect();
         for skipped in self.load.skipped.iter().filter(|skipped| recorded.contains(skipped.path.as_str())) {
             let detail = format!(
                 "{} declared resources when it was last applied; now it {}. What it declared is kept as it is.",

@@ -172,7 +172,8 @@ async fn wait_for_effects(
         if open.is_empty() {
             return;
         }
-        let what = format!("{} calls of an interrupted apply that may still take effect", open.len());
+        let calls = if open.len() == 1 { "1 call".to_owned() } else { format!("{} calls", open.len()) };
+        let what = format!("{calls} of an interrupted apply that may still take effect");
         cx.events.event(Event::Waiting { what, for_how_long: asked });
         if !cx.pause(POLL).await {
             // Who is told to stop has not waited long enough to judge.

@@ -1,7 +1,7 @@
 //! The one way in which manifests cause a read: files of the working tree below the mesh root.
 //!
 //! Nothing outside of the root is read, no symbolic link is followed, and what git or `.datameshignore` hides stays
-//! unread. [`load`] reads every manifest; [`WorkingTree::read_beside`] reads a file that a manifest names.
+//! unread. [`load`] reads every manifest, and every file that one names.
 
 mod git;
 mod ignored;
@@ -15,7 +15,7 @@ mod tests;
 
 pub use git::Repository;
 pub use revision::Revision;
-pub use tree::{NamedFileError, WorkingTree};
+pub use tree::WorkingTree;
 
 use datamesh_core::manifest::{Load, LoadOptions, MESH_FILE, codes, may_hold_mesh};
 use datamesh_provider::Diagnostic;

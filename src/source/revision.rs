@@ -4,7 +4,9 @@ use super::SourceError;
 use super::git::{Repository, failed};
 use super::ignored::MESH_IGNORE;
 use super::walk::is_yaml;
-use datamesh_core::manifest::{EntryKind, FileEntry, FileSet, Load, LoadOptions, ReadError};
+use datamesh_core::manifest::{
+    EntryKind, FileEntry, FileSet, Load, LoadOptions, NamedFileError, ReadError, beside,
+};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::ffi::OsStr;
 use std::io;
@@ -21,6 +23,10 @@ pub struct Revision {
     git: gix::ThreadSafeRepository,
     entries: Vec<FileEntry>,
     blobs: Vec<gix::ObjectId>,
+    tree: gix::ObjectId,
+    /// Of the mesh root within the repository, with a slash behind it unless it is the repository's own.
+    prefix: String,
+    hidden: Ignored,
 }
 
 impl Repository {
@@ -66,7 +72,8 @@ impl Repository {
         found.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         let (entries, blobs) = found.into_iter().unzip();
         let commit = commit.id.to_string();
-        Ok(Revision { commit, git: self.shared(), entries, blobs })
+        let tree = tree.id;
+        Ok(Revision { commit, git: self.shared(), entries, blobs, tree, prefix, hidden })
     }
 }
 
@@ -94,6 +101,36 @@ impl FileSet for Revision {
         Ok(content)
     }
 
+    fn read_beside(
+        &self,
+        manifest: &str,
+        name: &str,
+        at_most: u64,
+    ) -> Result<(String, Vec<u8>), NamedFileError> {
+        let path = beside(manifest, name)?;
+        if self.hidden.hides(&path) {
+            return Err(NamedFileError::Ignored(name.to_owned()));
+        }
+        let unreadable = |reason: String| NamedFileError::Unreadable { path: name.to_owned(), reason };
+        let git = self.git.to_thread_local();
+        let tree = git.find_tree(self.tree).map_err(|error| unreadable(error.to_string()))?;
+        // A part of the path that is a link has nothing below it.
+        let entry = tree.lookup_entry_by_path(format!("{}{path}", self.prefix));
+        let entry = entry.map_err(|error| unreadable(error.to_string()))?;
+        let entry = entry.ok_or_else(|| unreadable("it is not in this commit".to_owned()))?;
+        match entry.mode() {
+            mode if mode.is_link() => return Err(NamedFileError::Link(name.to_owned())),
+            mode if !mode.is_blob() => return Err(NamedFileError::NotAFile(name.to_owned())),
+            _ => {}
+        }
+        let mut blob = entry.object().map_err(|error| unreadable(error.to_string()))?;
+        let content = std::mem::take(&mut blob.data);
+        if u64::try_from(content.len()).unwrap_or(u64::MAX) > at_most {
+            return Err(unreadable(format!("it is larger than {at_most} bytes")));
+        }
+        Ok((path, content))
+    }
+
     fn mentions(&self, index: usize, needles: &[Vec<u8>]) -> Result<bool, ReadError> {
         let content = self.read(index, u64::MAX)?;
         let holds = |needle: &Vec<u8>| content.windows(needle.len().max(1)).any(|part| part == needle);
@@ -102,6 +139,7 @@ impl FileSet for Revision {
 }
 
 /// The `.datameshignore` files of the commit, outermost first.
+#[derive(Debug)]
 struct Ignored(Vec<Gitignore>);
 
 impl Ignored {

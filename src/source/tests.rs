@@ -1,7 +1,7 @@
 //! The working tree on real files, with real git repositories.
 
-use super::{NamedFileError, Repository, SourceError, WorkingTree, find_root, load};
-use datamesh_core::manifest::{FileSet, Load, LoadOptions, SkipReason};
+use super::{Repository, SourceError, WorkingTree, find_root, load};
+use datamesh_core::manifest::{FileSet, Load, LoadOptions, NamedFileError, SkipReason};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -368,7 +368,7 @@ fn files_that_manifests_name_are_read_within_the_rules() {
     folder.write("top.avsc", "{}");
     symlink("/etc", folder.path().join("orders/etc")).expect("a link");
     let tree = WorkingTree::open(&folder.path()).expect("a tree");
-    let read = |manifest: &str, name: &str| tree.read_beside(manifest, name, 10);
+    let read = |manifest: &str, name: &str| tree.read_beside(manifest, name, 10).map(|(_, bytes)| bytes);
     assert_eq!(read("orders/facts.yaml", "schema/facts.avsc").expect("bytes"), b"{}");
     assert_eq!(read("orders/facts.yaml", "./schema/facts.avsc").expect("bytes"), b"{}");
     assert_eq!(read("datamesh.yaml", "top.avsc").expect("bytes"), b"{}");

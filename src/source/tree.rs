@@ -4,11 +4,10 @@ use crate::source::ignored::{Hidden, Layer};
 use crate::source::read;
 use crate::source::walk::{Found, Walk, is_yaml};
 use crate::source::{Repository, SourceError};
-use datamesh_core::manifest::{FileEntry, FileSet, Load, LoadOptions, ReadError};
+use datamesh_core::manifest::{FileEntry, FileSet, Load, LoadOptions, NamedFileError, ReadError, beside};
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// A file over its limit is still looked through for our names, up to this size; a larger one has to be ignored by
@@ -24,25 +23,6 @@ pub struct WorkingTree {
     entries: Vec<FileEntry>,
     found: Vec<Found>,
     missing: Vec<String>,
-}
-
-/// Why a file that a manifest names is not read.
-#[derive(Debug, thiserror::Error)]
-pub enum NamedFileError {
-    #[error(
-        "`{0}` is not a path beside the manifest: it must be relative, without `..` and without empty parts"
-    )]
-    NotBeside(String),
-    #[error("`{0}` lies outside of the mesh or within a folder that is never read")]
-    Forbidden(String),
-    #[error("`{0}` is, or lies behind, a symbolic link; links are never followed")]
-    Link(String),
-    #[error("`{0}` is hidden by .gitignore or .datameshignore")]
-    Ignored(String),
-    #[error("`{0}` is not a regular file")]
-    NotAFile(String),
-    #[error("`{path}` cannot be read: {reason}")]
-    Unreadable { path: String, reason: io::Error },
 }
 
 impl WorkingTree {
@@ -105,46 +85,15 @@ impl WorkingTree {
         matches!(self.hidden(Path::new(path)), Hidden::ByMesh)
     }
 
-    /// The bytes of a file that a manifest names, such as `spec.schema.source`: a path relative to the manifest's
-    /// folder, below the root.
-    pub fn read_beside(&self, manifest: &str, name: &str, at_most: u64) -> Result<Vec<u8>, NamedFileError> {
-        let plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-        let clean = !name.is_empty() && !name.contains('\0') && !name.contains("//") && !name.ends_with('/');
-        if !clean || !Path::new(name).components().all(plain) {
-            return Err(NamedFileError::NotBeside(name.to_owned()));
-        }
-        let folder = Path::new(manifest).parent().unwrap_or(Path::new(""));
-        let below: PathBuf =
-            folder.join(name).components().filter(|part| *part != Component::CurDir).collect();
-        let secret = |part: Component<'_>| {
-            let name = part.as_os_str().to_ascii_lowercase();
-            name == ".git" || name == ".datamesh" || !matches!(part, Component::Normal(_))
-        };
-        if below.components().any(secret) {
-            return Err(NamedFileError::Forbidden(name.to_owned()));
-        }
-        self.check_links(&below, name)?;
-        let tracked =
-            || self.tracked.binary_search_by(|path| path[..].cmp(below.as_os_str().as_bytes())).is_ok();
-        match self.hidden(&below) {
-            Hidden::No => {}
-            Hidden::ByGit if tracked() => {}
-            Hidden::ByGit | Hidden::ByMesh => return Err(NamedFileError::Ignored(name.to_owned())),
-        }
-        read::bounded(&self.root.join(&below), at_most).map_err(|reason| match reason.kind() {
-            io::ErrorKind::InvalidInput => NamedFileError::NotAFile(name.to_owned()),
-            _ => NamedFileError::Unreadable { path: name.to_owned(), reason },
-        })
-    }
-
     /// No part of the path below the root may be a link.
     fn check_links(&self, below: &Path, name: &str) -> Result<(), NamedFileError> {
         let mut path = self.root.clone();
         for part in below.components() {
             path.push(part);
-            let metadata = path
-                .symlink_metadata()
-                .map_err(|reason| NamedFileError::Unreadable { path: name.to_owned(), reason })?;
+            let metadata = path.symlink_metadata().map_err(|reason| NamedFileError::Unreadable {
+                path: name.to_owned(),
+                reason: reason.to_string(),
+            })?;
             if metadata.is_symlink() {
                 return Err(NamedFileError::Link(name.to_owned()));
             }
@@ -185,6 +134,28 @@ impl FileSet for WorkingTree {
     fn mentions(&self, index: usize, needles: &[Vec<u8>]) -> Result<bool, ReadError> {
         let found = self.at(index)?;
         read::mentions(&found.path, needles, MAX_SCAN).map_err(|error| ReadError(error.to_string()))
+    }
+
+    fn read_beside(
+        &self,
+        manifest: &str,
+        name: &str,
+        at_most: u64,
+    ) -> Result<(String, Vec<u8>), NamedFileError> {
+        let path = beside(manifest, name)?;
+        let below = Path::new(&path);
+        self.check_links(below, name)?;
+        let tracked = || self.tracked.binary_search_by(|tracked| tracked[..].cmp(path.as_bytes())).is_ok();
+        match self.hidden(below) {
+            Hidden::No => {}
+            Hidden::ByGit if tracked() => {}
+            Hidden::ByGit | Hidden::ByMesh => return Err(NamedFileError::Ignored(name.to_owned())),
+        }
+        let bytes = read::bounded(&self.root.join(below), at_most).map_err(|reason| match reason.kind() {
+            io::ErrorKind::InvalidInput => NamedFileError::NotAFile(name.to_owned()),
+            _ => NamedFileError::Unreadable { path: name.to_owned(), reason: reason.to_string() },
+        })?;
+        Ok((path, bytes))
     }
 
     fn missing(&self) -> &[String] {

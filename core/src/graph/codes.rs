@@ -55,6 +55,7 @@ pub const COMPACT_WITHOUT_KEY: Code = Code::new("DM0255", "a compacted topic nee
 pub const NO_FIELDS: Code = Code::new("DM0256", "the contract has no fields");
 pub const CLAIMED_TWICE: Code = Code::new("DM0257", "two declarations claim the same object");
 pub const BAD_TEMPLATE: Code = Code::new("DM0258", "the topic template is wrong");
+pub const BAD_SOURCE: Code = Code::new("DM0259", "this file cannot be the contract");
 
 // Lineage.
 pub const UNKNOWN_SOURCE: Code = Code::new("DM0260", "a lineage source is not declared");

@@ -6,8 +6,8 @@ use crate::graph::environment::ResolvedEnvironment;
 use crate::graph::products::{Product, Products};
 use crate::graph::recorded::FixedNames;
 use crate::graph::{DesiredResource, Lifecycle, codes};
-use crate::manifest::Limits;
 use crate::manifest::model::{Allowance, DataProduct, Field};
+use crate::manifest::{Limits, NamedFile, NamedFiles};
 use datamesh_provider::{
     Address, Attributes, Diagnostic, Diagnostics, Object, ObjectId, Span, SpanMap, Spanned, SystemName,
     TypeName,
@@ -24,6 +24,7 @@ pub(crate) struct World<'a> {
     pub(crate) domains: Domains<'a>,
     pub(crate) products: Products<'a>,
     pub(crate) limits: &'a Limits,
+    pub(crate) named: &'a NamedFiles,
     /// The default name of topics, with placeholders.
     pub(crate) template: String,
     /// Only findings are wanted: what cannot give any is not put together.
@@ -76,6 +77,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) product: &'a Product<'a>,
     /// `None` where the product declares no fields.
     pub(crate) contract: Option<Contract>,
+    /// Its text, where that stands in a file.
+    pub(crate) source: Option<&'a NamedFile>,
     pub(crate) resources: Vec<DesiredResource>,
     pub(crate) topics: Vec<Topic>,
     pub(crate) subjects: Vec<String>,
@@ -110,6 +113,7 @@ impl<'a> Draft<'a> {
             world,
             product,
             contract: None,
+            source: None,
             resources: Vec::new(),
             topics: Vec::new(),
             subjects: Vec::new(),

@@ -26,6 +26,7 @@ pub mod resolve;
 mod secrets;
 pub mod selector;
 mod slo;
+mod source;
 mod subject;
 mod systems;
 mod table;
@@ -101,6 +102,8 @@ pub struct DesiredGraph {
     /// Files that exist but were not read as manifests: ignored, linked, skipped or broken. What is recorded as
     /// coming from one of them has not vanished.
     pub unread_paths: BTreeSet<String>,
+    /// Files that git tracks and that are not in the working tree.
+    pub missing_paths: BTreeSet<String>,
     /// Every owner that is declared, so that a vanished version beside an appearing one is noticed.
     pub owners: BTreeSet<String>,
 }

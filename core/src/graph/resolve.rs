@@ -10,7 +10,7 @@ use crate::graph::products::{Product, Products};
 use crate::graph::recorded::{FixedNames, Recorded};
 use crate::graph::{
     DesiredGraph, DesiredResource, Lifecycle, catalog, claims, codes, dormant, namespaces, partial, ports,
-    subject, template,
+    source, subject, template,
 };
 use crate::manifest::Load;
 use datamesh_provider::{Address, Attributes, Code, Diagnostic, Diagnostics, Object, Severity, SpanMap};
@@ -71,6 +71,7 @@ fn run(
         domains,
         products,
         limits: &load.limits,
+        named: &load.named,
         template: template::of_policies(load, &mut found),
         // The graph itself is compared with removals alone.
         judging: validate.is_some() && decisions.removals.is_empty(),
@@ -176,8 +177,9 @@ fn draft<'a>(world: &'a World<'a>, product: &'a Product<'a>) -> Draft<'a> {
     let mut draft = Draft::new(world, product);
     if let Some(schema) = product.doc.spec.schema.as_deref() {
         subject::unsupported(&mut draft, schema);
+        draft.source = source::file(&mut draft, schema);
         let key = schema.primary_key.as_ref().map(|key| key.value.as_slice()).unwrap_or_default();
-        if !schema.fields.is_empty() || !key.is_empty() {
+        if !schema.fields.is_empty() || (!key.is_empty() && schema.source.is_none()) {
             let (contract, findings) = Contract::build(&schema.fields, key, world.contract_limits());
             draft.found.extend(findings);
             draft.contract = (!schema.fields.is_empty()).then_some(contract);
@@ -201,6 +203,7 @@ fn assemble(
     let mut graph = DesiredGraph {
         owners: owners.chain(world.domains.all.iter().map(|domain| domain.name.clone())).collect(),
         unread_paths: unread_paths(load),
+        missing_paths: load.missing.iter().cloned().collect(),
         ..DesiredGraph::default()
     };
     let mut unsure: BTreeSet<usize> = BTreeSet::new();

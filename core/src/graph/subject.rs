@@ -4,10 +4,11 @@ use crate::contract::RecordName;
 use crate::graph::codes;
 use crate::graph::draft::{Draft, Part, Topic};
 use crate::graph::environment::ResolvedEnvironment;
-use crate::graph::{ports, systems};
+use crate::graph::{ports, source, systems};
 use crate::manifest::model::{Compatibility, ProductSchema, SchemaFormat};
 use datamesh_provider::{Address, Attributes, Diagnostic, Span, SpanMap, Spanned, SystemName};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub(crate) fn compatibility_word(level: Compatibility) -> &'static str {
     match level {
@@ -23,13 +24,6 @@ pub(crate) fn compatibility_word(level: Compatibility) -> &'static str {
 
 /// What later versions will do, said where it is written.
 pub(crate) fn unsupported(draft: &mut Draft<'_>, schema: &ProductSchema) {
-    if let Some(source) = &schema.source {
-        draft.not_supported(
-            "A contract from a file (`source`)",
-            source.span,
-            "List the fields under `fields`.",
-        );
-    }
     if let Some(reference) = schema.references.first() {
         let help = "Declare the fields of the other type here, as a `struct`.";
         draft.not_supported("`references` to other schemas", reference.span, help);
@@ -50,11 +44,12 @@ pub(crate) fn subjects(draft: &mut Draft<'_>) {
         return;
     }
     let format = schema.format.as_ref().filter(|format| format.value != SchemaFormat::Avro);
-    if let Some(format) = format {
-        let help = "Write `format: avro`, or leave the contract unregistered by removing the Kafka port.";
-        return draft.not_supported("A registered schema in JSON or Protobuf", format.span, help);
+    if let (Some(format), None) = (format, &schema.source) {
+        let help = "Put the schema into a file and name it with `source`, write `format: avro`, or leave the contract \
+                    unregistered by removing the Kafka port.";
+        return draft.not_supported("A schema in JSON or Protobuf out of `fields`", format.span, help);
     }
-    if draft.contract.is_none() {
+    if draft.contract.is_none() && draft.source.is_none() {
         if let (Some(registry), None) = (&schema.registry, &schema.source) {
             let detail = "A subject is named, and there are no fields to make a schema of.";
             draft.found.push(
@@ -157,17 +152,10 @@ fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place<'_>) {
         let detail = format!("`{id}` cannot be a subject: it has control characters or more than 255 bytes.");
         draft.found.push(Diagnostic::error(codes::BAD_NAME, detail).at(span, "this subject"));
     }
-    let Some(record) = record_name(draft, schema, &address, key.is_some()) else { return };
-    let places = draft.field_places();
-    let Some(contract) = &draft.contract else { return };
-    let doc = draft.product.doc.spec.description.as_ref().map(|d| d.value.as_str());
-    let text = match key {
-        None => contract.avro(&record, doc),
-        Some(fields) => contract.only(fields).avro(&record, None),
-    };
+    let Some((text, places)) = text(draft, schema, &address, key) else { return };
     let mut attributes = Attributes::new();
     attributes.insert("schema".into(), text.into());
-    attributes.insert("schema_type".into(), "AVRO".into());
+    attributes.insert("schema_type".into(), source::language(schema).schema_type.into());
     let mut on_create = Attributes::new();
     let mut spans = SpanMap::of_object(span);
     spans.share("schema", places);
@@ -182,6 +170,28 @@ fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place<'_>) {
     }
     draft.subjects.push(id.clone());
     draft.add(Part { address, system, id, attributes, on_create, depends_on: topics, spans, span });
+}
+
+/// What is registered, and the places of its parts.
+fn text(
+    draft: &mut Draft<'_>,
+    schema: &ProductSchema,
+    address: &Address,
+    key: Option<&[String]>,
+) -> Option<(String, Arc<SpanMap>)> {
+    if let Some(file) = draft.source.filter(|_| key.is_none()) {
+        let place = schema.source.as_ref().and_then(|source| source.span);
+        return Some((file.text.clone(), Arc::new(SpanMap::of_object(place))));
+    }
+    let record = record_name(draft, schema, address, key.is_some())?;
+    let places = draft.field_places();
+    let contract = draft.contract.as_ref()?;
+    let doc = draft.product.doc.spec.description.as_ref().map(|d| d.value.as_str());
+    let text = match key {
+        None => contract.avro(&record, doc),
+        Some(fields) => contract.only(fields).avro(&record, None),
+    };
+    Some((text, places))
 }
 
 /// Spelled, else as it was first registered, else derived from domain and product; a key's with `Key` behind it.

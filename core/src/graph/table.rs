@@ -110,11 +110,15 @@ fn columns(draft: &mut Draft<'_>, port: Port<'_>) -> (Attributes, SpanMap) {
     let places = draft.field_places();
     let Some(contract) = &draft.contract else {
         let schema = draft.product.doc.spec.schema.as_ref();
-        if schema.is_none_or(|schema| schema.source.is_none()) {
-            let detail = "A table needs columns, and the contract has no fields.";
-            let wrong = Diagnostic::error(codes::NO_FIELDS, detail).at(port.span, "this table");
-            draft.found.push(wrong.help("Add `schema.fields`."));
-        }
+        let source = schema.and_then(|schema| schema.source.as_ref());
+        let detail = match source {
+            None => "A table needs columns, and the contract has no fields.",
+            Some(_) => "A table needs columns, and this version does not read them out of a file.",
+        };
+        let wrong = Diagnostic::error(codes::NO_FIELDS, detail).at(port.span, "this table");
+        draft.found.push(
+            wrong.at(source.and_then(|source| source.span), "the contract").help("Add `schema.fields`."),
+        );
         return (attributes, spans);
     };
     attributes.insert("fields".into(), contract.columns());

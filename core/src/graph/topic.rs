@@ -6,7 +6,8 @@ use crate::graph::codes;
 use crate::graph::draft::{Draft, Part, Topic};
 use crate::graph::ports::{self, Port};
 use crate::graph::slo;
-use crate::manifest::model::{Map as Spelled, Opt, OutputPort, SchemaFormat};
+use crate::graph::source;
+use crate::manifest::model::{Map as Spelled, Opt, OutputPort};
 use crate::manifest::values::Scalar;
 use datamesh_provider::{Attributes, Diagnostic, Diagnostics, Span, SpanMap, Spanned};
 use serde_json::{Map, Value};
@@ -64,12 +65,7 @@ pub(crate) fn topic(draft: &mut Draft<'_>, port: Port<'_>) {
 
 /// The format of the contract, in the words of manifests.
 pub(crate) fn draft_format(draft: &Draft<'_>) -> &'static str {
-    let schema = draft.product.doc.spec.schema.as_ref();
-    match schema.and_then(|schema| schema.format.as_ref()).map(|format| format.value) {
-        None | Some(SchemaFormat::Avro) => "avro",
-        Some(SchemaFormat::Json) => "json",
-        Some(SchemaFormat::Protobuf) => "protobuf",
-    }
+    draft.product.doc.spec.schema.as_deref().map_or("avro", |schema| source::language(schema).format)
 }
 
 fn check_format(draft: &mut Draft<'_>, port: Port<'_>) {
@@ -92,7 +88,18 @@ const PLAIN_KEYS: [&str; 6] = ["string", "bytes", "int", "long", "double", "uuid
 /// The record key names fields of the contract. With a schema it has a subject of its own.
 fn key(draft: &mut Draft<'_>, port: Port<'_>) -> Option<(Vec<String>, Option<Span>)> {
     let key = port.spec.key.as_ref()?;
-    let contract = draft.contract.as_ref()?;
+    let Some(contract) = draft.contract.as_ref() else {
+        let source = draft.product.doc.spec.schema.as_ref().and_then(|schema| schema.source.as_ref());
+        let registered = key.format.as_ref().is_none_or(|format| format.value == "avro");
+        if let Some(source) = source.filter(|_| registered) {
+            let detail =
+                "The schema of a record key is made of `fields`, and this contract stands in a file.";
+            let wrong = Diagnostic::error(codes::BAD_SOURCE, detail).on(&key.fields, "no such field");
+            let help = format!("Write how keys are written without a schema: `{}`.", PLAIN_KEYS.join("`, `"));
+            draft.found.push(wrong.at(source.span, "the file").help(help));
+        }
+        return None;
+    };
     let mut wrong = Diagnostics::default();
     let mut known: Vec<String> = Vec::new();
     for name in &key.fields.value {

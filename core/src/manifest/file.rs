@@ -5,6 +5,7 @@ use crate::manifest::decode::{Decoded, Outcome, decode};
 use crate::manifest::kind::Kind;
 use crate::manifest::limits::Limits;
 use crate::manifest::load::{Broken, EntryKind, FileSet, Loaded, Partial, SkipReason};
+use crate::manifest::named::{self, NamedFiles};
 use crate::manifest::recognise::{Groups, Verdict};
 use crate::manifest::tree::{Parsed, Tree, parse};
 use datamesh_provider::{Code, Diagnostic, Diagnostics, FileId, Span, digest};
@@ -32,6 +33,7 @@ pub(crate) struct FileLoad {
     pub(crate) broken: Vec<Broken>,
     pub(crate) partial: Vec<Partial>,
     pub(crate) skipped: Option<SkipReason>,
+    pub(crate) named: NamedFiles,
     pub(crate) diagnostics: Diagnostics,
 }
 
@@ -186,7 +188,10 @@ impl<F: FileSet> Reader<'_, F> {
         let span = tree.span(tree.root, file);
         let Decoded { outcome, mut found } = decode(kind, tree, file, self.limits, problems);
         match outcome {
-            Outcome::Whole(manifest) => load.manifests.push(Loaded { manifest, file, path, span }),
+            Outcome::Whole(manifest) => {
+                named::read(self.files, &manifest, &path, self.limits.file_bytes, &mut load.named);
+                load.manifests.push(Loaded { manifest, file, path, span });
+            }
             Outcome::Broken { owner, rest } => {
                 if let Some(owner) = &owner {
                     found = found.scoped(owner);
@@ -216,6 +221,7 @@ impl FileLoad {
             broken: Vec::new(),
             partial: Vec::new(),
             skipped: None,
+            named: NamedFiles::new(),
             diagnostics: Diagnostics::default(),
         }
     }

@@ -5,6 +5,7 @@ use crate::manifest::file::{FileLoad, Reader};
 use crate::manifest::kind::{Kind, Manifest};
 use crate::manifest::limits::Limits;
 use crate::manifest::model::Mesh;
+use crate::manifest::named::{NamedFileError, NamedFiles};
 use crate::manifest::recognise::{Groups, Verdict};
 use crate::manifest::tree::parse;
 use datamesh_provider::{Diagnostic, Diagnostics, FileId, SourceFile, Sources, Span, digest};
@@ -29,6 +30,15 @@ pub trait FileSet: Sync {
 
     /// Whether one of the byte strings occurs in a file that is too large to be read as a whole.
     fn mentions(&self, index: usize, needles: &[Vec<u8>]) -> Result<bool, ReadError>;
+
+    /// A file that a manifest names, at the place that [`beside`](crate::manifest::beside) says: where it lies below the
+    /// root, and its bytes.
+    fn read_beside(
+        &self,
+        manifest: &str,
+        name: &str,
+        at_most: u64,
+    ) -> Result<(String, Vec<u8>), NamedFileError>;
 
     /// Manifests that should be there but are not: tracked by git, and not checked out.
     fn missing(&self) -> &[String] {
@@ -163,7 +173,9 @@ pub struct Load {
     pub limits: Limits,
     /// Every path that was seen, whatever became of it.
     pub seen_paths: BTreeSet<String>,
-    /// Content digests of the files that hold manifests, by path.
+    /// The files that manifests name.
+    pub named: NamedFiles,
+    /// Content digests of the files that hold manifests, and of those that manifests name, by path.
     pub inputs: BTreeMap<String, String>,
     /// Tracked manifests that are not on disk, so that their absence says nothing.
     pub missing: Vec<String>,
@@ -182,7 +194,7 @@ impl Load {
         !self.stopped && self.missing.is_empty() && !self.diagnostics.has_errors()
     }
 
-    /// `sha256:…` over the paths and contents of every file with manifests.
+    /// `sha256:…` over the paths and contents of every file with manifests, and of every file that these name.
     pub fn inputs_digest(&self) -> String {
         let mut text = String::new();
         for (path, content) in &self.inputs {
@@ -408,6 +420,9 @@ impl Load {
             self.broken.extend(result.broken);
             self.partial.extend(result.partial);
             self.diagnostics.extend(result.diagnostics);
+            let read = result.named.values().filter_map(|file| file.as_ref().ok());
+            self.inputs.extend(read.map(|file| (file.path.clone(), digest(file.text.as_bytes()))));
+            self.named.extend(result.named);
         }
         for (index, entry) in files.files().iter().enumerate() {
             let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));

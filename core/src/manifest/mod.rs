@@ -12,6 +12,7 @@ mod kind;
 mod limits;
 mod load;
 pub mod model;
+mod named;
 mod recognise;
 mod scalar;
 mod schema;
@@ -25,6 +26,7 @@ pub use load::{
     Broken, EntryKind, FileEntry, FileSet, Load, LoadOptions, Loaded, MESH_FILE, Partial, ReadError,
     SkipReason, Skipped, load, may_hold_mesh,
 };
+pub use named::{NamedFile, NamedFileError, NamedFiles, beside};
 pub use schema::{combined_schema, json_schemas};
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ impl<'t> Header<'t, '_> {
         let Some(kind) = kind else { return Err(self.unknown_kind(kind_text)) };
         if !groups.of(kind).iter().any(|known| known == group) {
             let right = self.right(groups, kind);
-            let detail = format!("A {} belongs to `{right}`, not to `{group}`.", kind.name());
+            let detail = format!("The kind {} belongs to `{right}`, not to `{group}`.", kind.name());
             let wrong = Diagnostic::error(codes::WRONG_GROUP, detail).at(self.span(self.api), "wrong group");
             return Err(wrong.help(format!("Write `apiVersion: {right}`.")));
         }
@@ -150,9 +150,13 @@ impl<'t> Header<'t, '_> {
         };
         let right = self.right(groups, kind);
         let detail = match self.api {
-            None => format!("A {} without apiVersion would be ignored.", kind.name()),
+            None => format!("A document of kind {} without apiVersion would be ignored.", kind.name()),
             Some(_) => {
-                format!("A {} in the group `{}` would be ignored.", kind.name(), shorten(group))
+                format!(
+                    "A document of kind {} in the group `{}` would be ignored.",
+                    kind.name(),
+                    shorten(group)
+                )
             }
         };
         let wrong = Diagnostic::error(codes::FOREIGN_GROUP, detail);

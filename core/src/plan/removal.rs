@@ -196,8 +196,13 @@ fn not_inferable(index: &Index<'_>, prior: &PriorSide<'_>, options: &PlanOptions
             "its manifest {path} is there, but was not read (ignored, or not a manifest any more)"
         ));
     }
+    if index.desired.missing_paths.contains(path) {
+        return Some(format!(
+            "git still tracks its manifest {path}, which is not there: `git rm` makes that final"
+        ));
+    }
     if !index.desired.complete {
-        return Some("not declared, but some manifests could not be read".to_owned());
+        return Some("not declared, but some manifests could not be read or are not there".to_owned());
     }
     None
 }

@@ -294,6 +294,9 @@ fn nothing_is_inferred_from_a_partial_or_broken_load() {
     };
     world.desired.complete = false;
     holds(&world, "could not be read");
+    world.desired.missing_paths.insert("d/p.yaml".into());
+    holds(&world, "git still tracks its manifest d/p.yaml");
+    world.desired.missing_paths.clear();
     world.desired.complete = true;
     world.desired.unread_paths.insert("d/p.yaml".into());
     holds(&world, "was not read");

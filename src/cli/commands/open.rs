@@ -104,7 +104,8 @@ fn who() -> String {
         .iter()
         .find_map(|name| std::env::var(name).ok())
         .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "unknown".to_owned())
+        // A container that names nobody.
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 /// Where this run comes from, as CI jobs say it.

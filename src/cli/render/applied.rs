@@ -9,11 +9,14 @@ use datamesh_state::Recovery;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+/// So many of a kind are shown; `--json` has an event for each, and `history` keeps them.
+const SHOWN: usize = 20;
+
 /// For people: what failed, what was not begun, and the count. `command` goes on with it.
 pub fn report(applied: &Applied, command: &str) -> String {
     let report = &applied.report;
     let mut out = String::from("\n");
-    for failure in &report.failures {
+    for failure in report.failures.iter().take(SHOWN) {
         let why = failure.outcome.why().unwrap_or_default();
         let address = paint(BOLD, escape::line(&failure.address.to_string()));
         let step = escape::line(&failure.step);
@@ -24,6 +27,7 @@ pub fn report(applied: &Applied, command: &str) -> String {
         };
         let _ = writeln!(out, "{word} {address} ({step}): {}", escape::line(&why));
     }
+    more(&mut out, report.failures.len(), "that did not succeed");
     for (system, hint) in hints(applied) {
         let _ = writeln!(out, "  = fix: {}: {}", escape::line(system), escape::line(hint));
     }
@@ -44,9 +48,11 @@ pub fn report(applied: &Applied, command: &str) -> String {
             escape::line(why)
         );
     }
-    for address in report.not_started.iter().filter(|address| !report.withdrawn.contains_key(address)) {
+    let not_begun = || report.not_started.iter().filter(|address| !report.withdrawn.contains_key(address));
+    for address in not_begun().take(SHOWN) {
         let _ = writeln!(out, "{} {}", paint(YELLOW, "not begun"), escape::line(&address.to_string()));
     }
+    more(&mut out, not_begun().count(), "not begun");
     for error in &report.state_errors {
         let _ = writeln!(out, "{} {}", paint(RED, "state"), escape::line(&error.to_string()));
     }
@@ -70,6 +76,13 @@ pub fn report(applied: &Applied, command: &str) -> String {
     }
     let _ = writeln!(out, "{}", paint(DIM, format!("run {}", escape::line(&applied.run))));
     out
+}
+
+/// How many of a kind are not shown.
+fn more(out: &mut String, count: usize, what: &str) {
+    if count > SHOWN {
+        let _ = writeln!(out, "{}", paint(DIM, format!("… and {} more {what}", count - SHOWN)));
+    }
 }
 
 /// What may help, once for all operations that ended the same way.

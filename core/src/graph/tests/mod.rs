@@ -9,9 +9,12 @@ mod ports;
 mod products;
 mod scale;
 mod seed;
+mod source;
 
 use crate::graph::{DesiredGraph, DesiredResource, Recorded, ResolvedEnvironment, environment, resolve};
-use crate::manifest::{EntryKind, FileEntry, FileSet, Load, LoadOptions, ReadError, load};
+use crate::manifest::{
+    EntryKind, FileEntry, FileSet, Load, LoadOptions, NamedFileError, ReadError, beside, load,
+};
 use datamesh_provider::{Address, Attributes, Diagnostics, ObjectId};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -41,6 +44,8 @@ spec:
 struct Set {
     entries: Vec<FileEntry>,
     contents: Vec<Vec<u8>>,
+    /// What manifests may name.
+    named: Vec<(String, Vec<u8>)>,
 }
 
 impl FileSet for Set {
@@ -52,6 +57,12 @@ impl FileSet for Set {
         Ok(self.contents[index].clone())
     }
 
+    fn read_beside(&self, manifest: &str, name: &str, _: u64) -> Result<(String, Vec<u8>), NamedFileError> {
+        let path = beside(manifest, name)?;
+        let found = self.named.iter().find(|(named, _)| *named == path).cloned();
+        found.ok_or_else(|| NamedFileError::Unreadable { path, reason: "no such file".to_owned() })
+    }
+
     fn mentions(&self, _: usize, _: &[Vec<u8>]) -> Result<bool, ReadError> {
         Ok(false)
     }
@@ -60,13 +71,15 @@ impl FileSet for Set {
 fn load_files(files: &[(&str, &str)]) -> Load {
     let mut files = files.to_vec();
     files.sort_unstable();
+    let named = files.extract_if(.., |(path, _)| !path.ends_with(".yaml"));
+    let named = named.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec())).collect();
     let entry = |(path, text): &(&str, &str)| FileEntry {
         path: (*path).to_owned(),
         bytes: text.len() as u64,
         kind: EntryKind::Regular,
     };
     let contents = files.iter().map(|(_, text)| text.as_bytes().to_vec()).collect();
-    load(&Set { entries: files.iter().map(entry).collect(), contents }, &LoadOptions::default())
+    load(&Set { entries: files.iter().map(entry).collect(), contents, named }, &LoadOptions::default())
 }
 
 /// A resolved mesh, with the questions tests ask.

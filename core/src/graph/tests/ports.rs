@@ -161,7 +161,6 @@ fn what_is_not_supported_yet_is_an_error_and_not_silence() {
         world(&[("p.yaml", &product("orders", "facts", &spec))])
     };
     for schema in [
-        "source: a.avsc",
         "format: json, fields: [{name: id, type: int}]",
         "mode: READONLY",
         "references: [{name: x, product: a/b@1}]",

@@ -48,6 +48,16 @@ impl FileSet for Files {
         Ok(content)
     }
 
+    fn read_beside(
+        &self,
+        manifest: &str,
+        name: &str,
+        _: u64,
+    ) -> Result<(String, Vec<u8>), crate::manifest::NamedFileError> {
+        let path = crate::manifest::beside(manifest, name)?;
+        Err(crate::manifest::NamedFileError::Unreadable { path, reason: "no such file".to_owned() })
+    }
+
     fn mentions(&self, index: usize, needles: &[Vec<u8>]) -> Result<bool, ReadError> {
         let content = self.contents[index].clone()?;
         Ok(needles.iter().any(|needle| content.windows(needle.len()).any(|window| window == needle)))
