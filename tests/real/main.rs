@@ -10,6 +10,7 @@ mod formats;
 mod iceberg;
 mod kafka;
 mod kills;
+mod languages;
 mod mesh;
 mod mesh_folder;
 mod registry;

@@ -127,7 +127,7 @@ pub struct ProductSchema {
     pub record: Opt<String>,
     /// Field names; implies `required`.
     pub primary_key: Opt<Vec<Spanned<String>>>,
-    /// A file beside the manifest, instead of `fields`.
+    /// A file beside the manifest, instead of `fields`: `.avsc`, `.json` or `.proto`, registered as it is written.
     pub source: Opt<String>,
     #[serde(default)]
     pub references: Vec<Spanned<SchemaReference>>,

@@ -24,7 +24,8 @@ pub(crate) async fn check(api: &Api, cx: &Context, op: &Operation) -> Found {
     let Some((planned, text)) = super::apply::planned_schema(op) else { return Found::new() };
     let new = NewSchema { text: &text, language: planned.language() };
     let mut found = Found::new();
-    let mut whole = |diagnostic: Diagnostic| found.push((Vec::new(), diagnostic));
+    let of_schema = |diagnostic: Diagnostic| (vec!["schema".to_owned()], diagnostic);
+    let mut whole = |diagnostic: Diagnostic| found.push(of_schema(diagnostic));
     let subject = op.object.as_str();
     match older_version(api, cx, subject, new).await {
         Ok(Some((older, latest))) => {
@@ -53,7 +54,7 @@ pub(crate) async fn check(api: &Api, cx: &Context, op: &Operation) -> Found {
             Ok(_) => {}
             Err(error) => {
                 let why = format!("earlier versions could not be read: {error}");
-                found.push((Vec::new(), not_judged(&why)));
+                found.push(of_schema(not_judged(&why)));
             }
         }
     }
@@ -65,7 +66,7 @@ pub(crate) async fn check(api: &Api, cx: &Context, op: &Operation) -> Found {
             // The plan judged it by the level that is loosened, too.
             Some(not_judged("its level is loosened before it is registered"))
         }
-        .map(|diagnostic| (Vec::new(), diagnostic)),
+        .map(of_schema),
     );
     found
 }

@@ -1,0 +1,116 @@
+//! Contracts from files, in each language, on both registries.
+
+use crate::mesh_folder::{Mesh, Systems, unique};
+use crate::support::servers::{Servers, servers};
+use serde_json::Value;
+
+struct Language {
+    format: &'static str,
+    schema_type: &'static str,
+    file: &'static str,
+    first: &'static str,
+    /// What readers of the new schema can read as well.
+    compatible: &'static str,
+    breaking: &'static str,
+}
+
+const LANGUAGES: [Language; 3] = [
+    Language {
+        format: "avro",
+        schema_type: "AVRO",
+        file: "order.avsc",
+        first: r#"{"type": "record", "name": "Order", "namespace": "sales", "fields": [{"name": "id", "type": "string"}]}"#,
+        compatible: r#"{"type": "record", "name": "Order", "namespace": "sales", "fields": [
+            {"name": "id", "type": "string"}, {"name": "note", "type": "string", "default": ""}]}"#,
+        breaking: r#"{"type": "record", "name": "Order", "namespace": "sales", "fields": [{"name": "id", "type": "int"}]}"#,
+    },
+    Language {
+        format: "json",
+        schema_type: "JSON",
+        file: "order.json",
+        first: r#"{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "additionalProperties": false,
+            "properties": {"id": {"type": "string"}}, "required": ["id"]}"#,
+        compatible: r#"{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "additionalProperties": false,
+            "properties": {"id": {"type": "string"}, "note": {"type": "string"}}, "required": ["id"]}"#,
+        breaking: r#"{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "additionalProperties": false,
+            "properties": {"id": {"type": "integer"}}, "required": ["id"]}"#,
+    },
+    Language {
+        format: "protobuf",
+        schema_type: "PROTOBUF",
+        file: "schemas/order.proto",
+        first: "syntax = \"proto3\";\npackage sales;\n\n// One order.\nmessage Order {\n  string id = 1;\n}\n",
+        compatible: "syntax = \"proto3\";\npackage sales;\n\n// One order.\nmessage Order {\n  string id = 1;\n  string note = 2;\n}\n",
+        breaking: "syntax = \"proto3\";\npackage sales;\n\nmessage Order {\n  int32 id = 1;\n}\n",
+    },
+];
+
+/// The latest version of a subject, by plain HTTP.
+fn latest(registry: &str, subject: &str) -> Value {
+    let url = format!("{registry}/subjects/{subject}/versions/latest");
+    let ask = async {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        client.get(url).send().await.expect("an answer").json().await.expect("JSON")
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(ask)
+}
+
+fn a_contract_is_taken_from_its_file(servers: &Servers, name: &str, registry: &str, language: &Language) {
+    let prefix = unique(&format!("{name}-{}", language.format));
+    let mesh = Mesh::with(&Systems { registry: registry.to_owned(), ..Systems::shared(servers, &prefix) });
+    let Language { format, schema_type, file, first, compatible, breaking } = language;
+    mesh.product(
+        "orders",
+        &format!(
+            "schema: {{ format: {format}, source: {file}, compatibility: BACKWARD }}\noutput_ports: [{{ technology: kafka }}]\n"
+        ),
+    );
+    let (path, subject) = (format!("domains/sales/{file}"), format!("{prefix}sales.orders.v1-value"));
+    let registered = |text: &str, version: u64| {
+        let found = latest(registry, &subject);
+        let stored = found["schema"].as_str().unwrap_or_default();
+        // Apicurio 3.3.3 takes the white space out of what is JSON.
+        let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+        assert!(stored == text || json(text).is_some_and(|tree| json(stored) == Some(tree)), "{found}");
+        assert_eq!(found["version"], version);
+        assert_eq!(found["schemaType"].as_str().unwrap_or("AVRO"), *schema_type);
+    };
+    mesh.run(&["plan"]).exits(1).says(&["DM0259", file]);
+    mesh.file(&path, first);
+    mesh.apply_settles();
+    registered(first, 1);
+
+    mesh.file(&path, breaking);
+    mesh.run(&["plan"]).exits(1).says(&[
+        "DM0536",
+        "BACKWARD",
+        &format!("source: {file}"),
+        "datamesh new version",
+    ]);
+    mesh.run(&["apply", "--auto-approve"]).exits(1);
+    registered(first, 1);
+
+    mesh.file(&path, compatible);
+    mesh.apply_settles();
+    registered(compatible, 2);
+    mesh.destroy();
+}
+
+#[test]
+fn contracts_are_taken_from_their_files() {
+    let Some(servers) = servers() else { return };
+    for language in &LANGUAGES {
+        a_contract_is_taken_from_its_file(servers, "first", servers.registry(), language);
+    }
+}
+
+#[test]
+fn contracts_are_taken_from_their_files_on_the_second_registry() {
+    let Some((servers, registry)) = servers().and_then(|servers| Some((servers, servers.registry2()?)))
+    else {
+        return;
+    };
+    for language in &LANGUAGES {
+        a_contract_is_taken_from_its_file(servers, "second", registry, language);
+    }
+}
