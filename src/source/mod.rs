@@ -32,6 +32,8 @@ pub enum SourceError {
     Revision { name: String, reason: String },
     #[error("no `{MESH_FILE}` with a Mesh document in `{}` or a folder above it", start.display())]
     NoMesh { start: PathBuf },
+    #[error("`{}` {why}", path.display())]
+    Unusable { path: PathBuf, why: &'static str },
 }
 
 impl SourceError {
@@ -44,6 +46,9 @@ impl SourceError {
                 "Name a commit that is here: a shallow clone has few of them (`git fetch --unshallow`).",
             ),
             Self::Git { .. } => (codes::GIT, "Check the repository with `git status`."),
+            Self::Unusable { .. } => {
+                (codes::NO_MESH, "Put the Mesh document itself there; `datamesh init` elsewhere shows one.")
+            }
             Self::NoMesh { .. } => {
                 (codes::NO_MESH, "Run `datamesh init` to make one, or name its folder with -C.")
             }
@@ -110,5 +115,19 @@ pub fn find_root(start: &Path) -> Result<PathBuf, SourceError> {
         is_file && read::bounded(&path, 1 << 20).map_or(true, |bytes| may_hold_mesh(&bytes))
     };
     let found = absolute.ancestors().find(holds_mesh).map(Path::to_owned);
-    found.ok_or_else(|| SourceError::NoMesh { start: start.to_owned() })
+    found.ok_or_else(|| {
+        let unusable = absolute.ancestors().find_map(unusable);
+        unusable.unwrap_or_else(|| SourceError::NoMesh { start: start.to_owned() })
+    })
+}
+
+/// What has the name of a Mesh document in this folder and is none.
+fn unusable(folder: &Path) -> Option<SourceError> {
+    let path = folder.join(MESH_FILE);
+    let why = match path.symlink_metadata().ok()? {
+        meta if meta.is_symlink() => "is a symbolic link, and links are never followed",
+        meta if !meta.is_file() => "is not a file",
+        _ => "holds no Mesh document (`kind: Mesh` in the group `datamesh.example.com`)",
+    };
+    Some(SourceError::Unusable { path, why })
 }

@@ -359,6 +359,21 @@ fn the_root_is_the_nearest_folder_with_a_mesh_document() {
 }
 
 #[test]
+fn what_only_looks_like_a_mesh_document_is_named() {
+    let folder = Folder::empty();
+    folder.write("elsewhere.yaml", MESH);
+    let why = || match find_root(&folder.path()) {
+        Err(SourceError::Unusable { why, .. }) => why,
+        other => panic!("{other:?}"),
+    };
+    symlink("elsewhere.yaml", folder.path().join("datamesh.yaml")).expect("a link");
+    assert!(why().contains("symbolic link"));
+    fs::remove_file(folder.path().join("datamesh.yaml")).expect("there was one");
+    folder.write("datamesh.yaml", "# nothing yet\n");
+    assert!(why().contains("no Mesh document"));
+}
+
+#[test]
 fn files_that_manifests_name_are_read_within_the_rules() {
     let folder = Folder::mesh();
     folder.write("orders/schema/facts.avsc", "{}");

@@ -90,7 +90,7 @@ fn who_is_declared_may_read_and_nobody_else() {
     assert!(may_read(&stranger).contains("AUTHORIZATION_FAILED"));
 
     // What somebody else made stays, whoever declares the same later.
-    witness.make_acl(&format!("User:{stranger}"), &topic);
+    witness.make_acl(&format!("User:{stranger}"), &format!("READ TOPIC LITERAL {topic}"));
     let both =
         format!(", consumers: [{{ principal: 'User:{billing}' }}, {{ principal: 'User:{stranger}' }}]");
     mesh.product("orders", &product(&both));
@@ -128,5 +128,70 @@ fn a_group_is_shared_by_products_until_the_last_one_lets_go() {
     mesh.product("refunds", &product(""));
     mesh.apply_settles();
     assert_eq!(witness.acls(&principal), Vec::<String>::new());
+    mesh.destroy();
+}
+
+/// From now on the mesh is that of somebody who logs in.
+fn as_user(mesh: &mut Mesh, servers: &Servers, prefix: &str, witness: &Witness, user: &str) {
+    witness.make_user(user, "secret-of-a-test");
+    mesh.set("KAFKA_PASSWORD", "secret-of-a-test");
+    let mut environment = Systems::shared(servers, prefix).environment();
+    environment["kafka"]["default"] = json!({"bootstrap_servers": servers.kafka_sasl().0, "properties": {
+        "security.protocol": "sasl_plaintext", "sasl.mechanism": "SCRAM-SHA-256",
+        "sasl.username": user, "sasl.password": "${env:KAFKA_PASSWORD}"}});
+    mesh.mesh_document(&environment);
+}
+
+#[test]
+fn what_may_not_be_seen_is_forbidden_and_not_absent() {
+    let Some((servers, mut mesh, witness, prefix)) = start("hidden") else { return };
+    let topic = format!("{prefix}sales.orders.v1");
+    mesh.product("orders", &product(""));
+    mesh.apply_settles();
+    as_user(&mut mesh, servers, &prefix, &witness, &format!("{prefix}nobody"));
+    let plan = mesh.run(&["plan"]).exits(1).says(&[&topic, "TOPIC_AUTHORIZATION_FAILED", "needs DESCRIBE"]);
+    assert!(plan.last_line().starts_with("No changes."), "nothing is made up of what is hidden: {plan}");
+    mesh.run(&["drift"]).exits(1).says(&["1 unreadable"]);
+    mesh.run(&["apply", "--auto-approve"]).exits(1);
+    mesh.run(&["destroy", "--all", "--auto-approve"]).says(&["TOPIC_AUTHORIZATION_FAILED"]);
+    assert_eq!(witness.topics(&topic), [topic.as_str()]);
+    mesh.environment(&Systems::shared(servers, &prefix));
+    mesh.destroy();
+}
+
+#[test]
+fn who_may_only_look_can_plan() {
+    let Some((servers, mut mesh, witness, prefix)) = start("looker") else { return };
+    let topic = format!("{prefix}sales.orders.v1");
+    mesh.product("orders", &product(", retention: 7d"));
+    mesh.apply_settles();
+    let looker = format!("{prefix}looker");
+    // What README says planning needs.
+    for right in [
+        format!("DESCRIBE TOPIC PREFIXED {prefix}"),
+        format!("DESCRIBE_CONFIGS TOPIC PREFIXED {prefix}"),
+        "DESCRIBE BROKER LITERAL kafka-cluster".to_owned(),
+    ] {
+        witness.make_acl(&format!("User:{looker}"), &right);
+    }
+    as_user(&mut mesh, servers, &prefix, &witness, &looker);
+    mesh.is_settled();
+    mesh.run(&["drift"]).exits(0);
+    mesh.product("orders", &product(", retention: 14d, consumers: [{ principal: 'User:x' }]"));
+    let plan = mesh.run(&["plan", "--detailed-exitcode"]).exits(2).says(&[
+        "not validated: needs ALTER_CONFIGS",
+        "14d",
+        "User:x gains",
+    ]);
+    assert!(plan.last_line().contains("1 to update"), "{plan}");
+    mesh.run(&["apply", "--auto-approve"]).exits(1).says(&[
+        "AUTHORIZATION_FAILED",
+        &topic,
+        "Nothing was applied. 0",
+    ]);
+    assert_eq!(witness.topic(&topic)["config"]["retention.ms"], "604800000");
+    mesh.environment(&Systems::shared(servers, &prefix));
+    mesh.apply_settles();
+    assert_eq!(witness.topic(&topic)["config"]["retention.ms"], "1209600000");
     mesh.destroy();
 }

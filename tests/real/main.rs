@@ -5,6 +5,7 @@
 
 mod access;
 mod avro;
+mod brokers;
 mod failures;
 mod formats;
 mod iceberg;

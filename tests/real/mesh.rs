@@ -307,7 +307,7 @@ fn drift_is_shown_and_repaired() {
     // What nobody declares is listed on request, and is no drift.
     let others = format!("{prefix}of-somebody-else");
     witness.make_topic(&others, 3, &json!({}));
-    witness.make_acl(&format!("User:{prefix}stranger"), &others);
+    witness.make_acl(&format!("User:{prefix}stranger"), &format!("READ TOPIC LITERAL {others}"));
     let listed = mesh.run(&["drift", "--unmanaged"]).exits(0);
     let listed = listed.says(&[
         &format!("kafka_topic {others} partitions 3, replication factor 1"),

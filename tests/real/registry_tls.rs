@@ -2,6 +2,7 @@
 //!
 //! The server is `openssl s_server`, which answers with a file as it is; the certificates are made for the test.
 
+use crate::support::certificates::{authority, certificate};
 use datamesh_conformance::testing::{RealClock, context};
 use datamesh_provider::{ConnectRequest, ErrorKind, Facts, Located, ProviderError};
 use datamesh_schema_registry::DEF;
@@ -24,32 +25,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn openssl(folder: &Path, args: &[&str]) {
-    let out = Command::new("openssl").args(args).current_dir(folder).output().expect("openssl runs");
-    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
-}
-
-/// An authority of this name: `name.pem` and `name.key`.
-fn authority(folder: &Path, name: &str) {
-    let (key, pem, subject) = (format!("{name}.key"), format!("{name}.pem"), format!("/CN={name}"));
-    let new =
-        ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
-    openssl(folder, &[&new[..], &["-keyout", &key, "-out", &pem, "-subj", &subject]].concat());
-}
-
-/// A certificate for a host, signed by an authority.
-fn certificate(folder: &Path, name: &str, by: &str, host: &str) {
-    let (key, request, pem, extensions) =
-        (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"), format!("{name}.ext"));
-    let (ca, ca_key) = (format!("{by}.pem"), format!("{by}.key"));
-    fs::write(folder.join(&extensions), format!("subjectAltName={host}\nbasicConstraints=CA:FALSE\n"))
-        .expect("writes");
-    let new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x"];
-    openssl(folder, &[&new[..], &["-keyout", &key, "-out", &request]].concat());
-    let sign = ["x509", "-req", "-days", "2", "-CAcreateserial", "-in", &request, "-out", &pem];
-    openssl(folder, &[&sign[..], &["-CA", &ca, "-CAkey", &ca_key, "-extfile", &extensions]].concat());
 }
 
 /// A registry that knows its default level, and nothing else.

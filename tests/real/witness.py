@@ -6,7 +6,7 @@
     witness.py delete-topic KAFKA NAME
     witness.py set-config KAFKA NAME KEY VALUE  without VALUE: takes it away
     witness.py acls KAFKA PRINCIPAL             its access control bindings
-    witness.py make-acl KAFKA PRINCIPAL TOPIC   lets it read the topic
+    witness.py make-acl KAFKA PRINCIPAL OPERATION RESOURCE PATTERN NAME     lets it do so
     witness.py make-user KAFKA NAME PASSWORD    somebody who can log in by SCRAM-SHA-256
     witness.py may-read KAFKA-SASL NAME PASSWORD TOPIC GROUP    "yes", or the code of the refusal
     witness.py http METHOD URL [BODY]           status and JSON of the answer
@@ -108,7 +108,7 @@ def acls(servers, principal):
     )
 
 
-def make_acl(servers, principal, topic):
+def make_acl(servers, principal, operation, resource, pattern, name):
     from confluent_kafka.admin import (
         AclBinding,
         AclOperation,
@@ -118,7 +118,13 @@ def make_acl(servers, principal, topic):
     )
 
     binding = AclBinding(
-        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, principal, "*", AclOperation.READ, AclPermissionType.ALLOW
+        ResourceType[resource],
+        name,
+        ResourcePatternType[pattern],
+        principal,
+        "*",
+        AclOperation[operation],
+        AclPermissionType.ALLOW,
     )
     client = admin(servers)
     wait(client.create_acls([binding]))

@@ -20,6 +20,11 @@ impl Witness {
         Some(Self { python: python()?, kafka, registry })
     }
 
+    /// The same, looking at another Kafka.
+    pub(crate) fn at(self, kafka: &str) -> Self {
+        Self { kafka: kafka.to_owned(), ..self }
+    }
+
     fn run(&self, script: &str, args: &[&str]) -> Value {
         let script = format!("{}/tests/real/{script}", env!("CARGO_MANIFEST_DIR"));
         let output = Command::new(&self.python).arg(script).args(args).output().expect("python starts");
@@ -60,9 +65,10 @@ impl Witness {
         serde_json::from_value(self.kafka("acls", &[principal])).expect("a list of bindings")
     }
 
-    /// Somebody else lets a principal read a topic.
-    pub(crate) fn make_acl(&self, principal: &str, topic: &str) {
-        self.kafka("make-acl", &[principal, topic]);
+    /// Somebody else lets a principal do something: `READ TOPIC LITERAL name`, say.
+    pub(crate) fn make_acl(&self, principal: &str, what: &str) {
+        let what: Vec<&str> = what.split(' ').collect();
+        self.kafka("make-acl", &[&[principal], &what[..]].concat());
     }
 
     pub(crate) fn make_user(&self, name: &str, password: &str) {

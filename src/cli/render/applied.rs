@@ -105,6 +105,7 @@ pub fn summary(applied: &Applied) -> String {
     let head = match (applied.report.interrupted, applied.report.is_complete()) {
         (true, _) => "Interrupted; the state is saved.",
         (false, true) => "Applied.",
+        (false, false) if tally.done == 0 => "Nothing was applied.",
         (false, false) => "Applied in part.",
     };
     format!("{head} {line}.")

@@ -3,7 +3,7 @@
 use super::escape;
 use super::json::{OutcomeWord, action_word};
 use super::style::{DIM, GREEN, RED, YELLOW, paint};
-use datamesh_provider::{Event, EventSink, OpAction, Outcome, Sources};
+use datamesh_provider::{Diagnostic, Event, EventSink, OpAction, Outcome, Severity, Sources};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -172,6 +172,7 @@ impl Bars {
                     bar.inc(1);
                 }
             }
+            Event::Diagnostic { .. } => self.print(event),
             Event::Waiting { what, .. } => {
                 if let Some(bar) = &self.phase {
                     bar.set_message(escape::clipped(what, 100));
@@ -227,8 +228,23 @@ pub(crate) fn line(event: &Event) -> Option<String> {
         Event::Waiting { what, for_how_long } => {
             paint(DIM, format!("  {} ({} so far)", escape::line(what), seconds(*for_how_long)))
         }
+        Event::Diagnostic { diagnostic } => told(diagnostic),
         _ => return None,
     })
+}
+
+/// What a system had to say while it was asked for something else. It has no place in a manifest.
+fn told(diagnostic: &Diagnostic) -> String {
+    let (style, word) = match diagnostic.severity {
+        Severity::Error => (RED, "error"),
+        Severity::Warning => (YELLOW, "warning"),
+        Severity::Note => (DIM, "note"),
+    };
+    let head = paint(style, format!("{word}[{}]", diagnostic.code.id));
+    let help = diagnostic.help.as_deref();
+    let help = help.map_or(String::new(), |help| format!("\n  = fix: {}", escape::line(help)));
+    let (what, why) = (diagnostic.code.summary, escape::line(&diagnostic.detail));
+    format!("{head}: {what}\n  = why: {why}{help}")
 }
 
 fn operation(address: &str, action: OpAction, step: &str, outcome: &Outcome, took: Duration) -> String {
@@ -252,7 +268,7 @@ fn seconds(took: Duration) -> String {
 mod tests {
     use super::super::escape::{HOSTILE, is_clean};
     use super::*;
-    use datamesh_provider::{ErrorKind, ProviderError, Refusal, SystemName};
+    use datamesh_provider::{Code, ErrorKind, ProviderError, Refusal, SystemName};
     use std::sync::Arc;
 
     #[derive(Clone, Default)]
@@ -268,6 +284,8 @@ mod tests {
             Ok(())
         }
     }
+
+    const CODE: Code = Code::new("DM0000", "a sample");
 
     fn events(text: &str) -> Vec<Event> {
         let system = SystemName::new("kafka", text);
@@ -285,6 +303,7 @@ mod tests {
             Event::GroupStart { index: 1, groups: 2, operations: 1 },
             Event::OperationComplete { address, action, step, outcome, took },
             Event::Waiting { what: text.to_owned(), for_how_long: took },
+            Event::Diagnostic { diagnostic: Diagnostic::warning(CODE, text).help(text) },
         ]
     }
 
@@ -311,6 +330,9 @@ reading live systems …
 group 1 of 2: 1 operation
   orders/facts@1:kafka_topic.kafka: create (x) rejected in 0.3 s: kafka.default at x: x
   x (0.3 s so far)
+warning[DM0000]: a sample
+  = why: x
+  = fix: x
 
 "#]]
         );

@@ -1,4 +1,6 @@
 //! What the tests on real servers share.
 
+pub(crate) mod broker;
+pub(crate) mod certificates;
 pub(crate) mod python;
 pub(crate) mod servers;

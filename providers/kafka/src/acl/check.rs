@@ -78,17 +78,8 @@ fn is_closed_by(topic: &str, new: &[(&Operation, &Binding)], live: &Bindings) ->
 
 /// Whether who finds no binding is let in; `None` where that cannot be read.
 async fn everybody_may(cluster: &Cluster, cx: &Context) -> Option<bool> {
-    let timeout = cx.budget.call_timeout;
-    let (_, broker) = cluster.ask(cx, cluster.handle().describe_cluster(timeout)).await.ok()?;
-    let answer = cluster.handle().describe_broker_config(broker?, SETTING, timeout);
-    let answers = cluster.ask(cx, answer).await.ok()?;
-    let (_, entries) = answers.into_iter().next()?;
-    let entry = entries.ok()?.into_iter().find(|entry| entry.name == SETTING);
-    match entry {
-        // A setting that nobody made is false.
-        None => Some(false),
-        Some(entry) => Some(entry.value?.trim().eq_ignore_ascii_case("true")),
-    }
+    // A setting that nobody made is false.
+    Some(read::setting(cluster, cx, SETTING).await?.eq_ignore_ascii_case("true"))
 }
 
 #[cfg(test)]

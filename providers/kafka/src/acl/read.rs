@@ -17,6 +17,9 @@ use sys::rd_kafka_AclPermissionType_t as NativePermission;
 use sys::rd_kafka_ResourcePatternType_t as NativePattern;
 use sys::rd_kafka_ResourceType_t as NativeResource;
 
+/// The broker's setting that says who judges access; empty: nobody does.
+const AUTHORIZER: &str = "authorizer.class.name";
+
 /// Every binding of a cluster, by its canonical name.
 pub(crate) type Bindings = HashMap<String, Binding>;
 
@@ -66,12 +69,28 @@ fn disabled(cluster: &Cluster, count: usize) -> Diagnostic {
 pub(crate) async fn all(cluster: &Cluster, cx: &Context) -> Result<Listed, Failure> {
     let call = |left| cluster.ask(cx, cluster.handle().describe_acls(left));
     match cluster.again(cx, call).await {
+        // librdkafka answers with an empty list where the broker refuses to list any for want of an authorizer.
+        Ok(raw) if raw.is_empty() && setting(cluster, cx, AUTHORIZER).await == Some(String::new()) => {
+            Ok(Listed::Disabled)
+        }
         Ok(raw) => Ok(Listed::Bindings(
             raw.into_iter().filter_map(known).map(|binding| (binding.canonical(), binding)).collect(),
         )),
         Err(Failure::Error(error)) if error.code == code::SECURITY_DISABLED => Ok(Listed::Disabled),
         Err(failure) => Err(failure),
     }
+}
+
+/// What a broker is set to: empty where nobody set it, `None` where that cannot be read. Brokers keep the values of
+/// settings that they do not know themselves, such as an authorizer's, for secrets and do not tell them.
+pub(crate) async fn setting(cluster: &Cluster, cx: &Context, name: &str) -> Option<String> {
+    let timeout = cx.budget.call_timeout;
+    let (_, broker) = cluster.ask(cx, cluster.handle().describe_cluster(timeout)).await.ok()?;
+    let answer = cluster.handle().describe_broker_config(broker?, name, timeout);
+    let answers = cluster.ask(cx, answer).await.ok()?;
+    let (_, entries) = answers.into_iter().next()?;
+    let entry = entries.ok()?.into_iter().find(|entry| entry.name == name);
+    entry.map_or(Some(String::new()), |entry| Some(entry.value?.trim().to_owned()))
 }
 
 pub(crate) fn explain(cluster: &Cluster, failure: &Failure) -> ProviderError {
