@@ -14,6 +14,7 @@ use datamesh_provider::{
 use datamesh_state::{Intent, JournalEntry, Known, Locked, Record, Shard, ShardError, StateError};
 use futures::future::join;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What an apply needs beside the plan.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct ApplyInput<'a> {
     pub identities: &'a BTreeMap<SystemName, String>,
     /// What was recorded of all that the plan relies on, when it was made.
     pub records: &'a BTreeMap<Address, Record>,
+    /// Of all shards of the mesh.
+    pub lineages: BTreeSet<String>,
     /// Names this run in intents and records.
     pub run: &'a str,
 }
@@ -90,6 +93,7 @@ pub(crate) async fn apply<T>(
 ) -> (ApplyReport, T) {
     let mut cx = cx.clone();
     cx.lease = locked.lease();
+    cx.lineages = Arc::new(input.lineages.clone());
     let mut run = Run {
         input,
         cx: &cx,

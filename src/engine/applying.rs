@@ -152,6 +152,7 @@ impl Session {
             systems: &planned.systems,
             identities: &identities,
             records: &planned.records,
+            lineages: planned.versions.values().map(|version| version.lineage.clone()).collect(),
             run: &run,
         };
         let (report, trail) = apply::apply(&input, &mut locked, self.cx(), self.trail()).await;

@@ -287,6 +287,7 @@ fn no_value_of_the_program_shows_them() {
             secrets: Arc::new(Secrets::new(folder.path())),
             events: Arc::new(NoEvents),
             budget: CallBudget::default(),
+            lineages: Arc::default(),
         };
         let options = SessionOptions {
             root: folder.path().to_owned(),

@@ -382,3 +382,68 @@ fn two_hundred_topics_are_planned_and_applied() {
     mesh.destroy();
     assert_eq!(witness.topics(&prefix), [""; 0]);
 }
+
+#[test]
+fn what_moved_to_another_domain_can_be_changed_and_destroyed() {
+    let Some((mesh, witness, prefix)) = start("handed-over") else { return };
+    let product = |domain: &str, more: &str| {
+        format!(
+            "apiVersion: datamesh.example.com/v1\nkind: DataProduct\n\
+             metadata: {{ name: facts, domain: {domain}, owner: o@example.com }}\n\
+             spec:\n  schema:\n    fields:\n      - {{ name: id, type: string }}\n{more}\
+             \x20 output_ports:\n    - {{ technology: kafka }}\n    - {{ technology: iceberg }}\n"
+        )
+    };
+    mesh.file("domains/sales/facts.yaml", &product("sales", ""));
+    mesh.apply_settles();
+    let mark = |of: &str| {
+        let table = witness.table(&mesh.sql_catalog(), "sales.facts");
+        let mark = table["properties"]["datamesh.owner"].as_str().unwrap_or_default().to_owned();
+        assert!(mark.ends_with(of), "{mark}");
+    };
+    mark("/sales/facts@1:iceberg_table.iceberg");
+    mesh.remove("domains/sales/facts.yaml");
+    mesh.file(
+        "domains/finance/domain.yaml",
+        "apiVersion: datamesh.example.com/v1\nkind: Domain\nmetadata: { name: finance }\n\
+         spec: { description: Money, owner: f@example.com }\n",
+    );
+    mesh.file(
+        "domains/finance/moved.yaml",
+        "apiVersion: datamesh.example.com/v1\nkind: Moved\nspec: { from: sales/facts@1, to: finance/facts@1 }\n",
+    );
+    mesh.file("domains/finance/facts.yaml", &product("finance", ""));
+    mesh.apply_settles();
+    // The next change takes the mark over as well.
+    mesh.file("domains/finance/facts.yaml", &product("finance", "      - { name: note, type: string }\n"));
+    mesh.apply_settles();
+    mark("/finance/facts@1:iceberg_table.iceberg");
+    mesh.destroy();
+    assert_eq!(witness.topics(&prefix), Vec::<String>::new());
+}
+
+#[test]
+fn what_moved_to_another_domain_can_be_destroyed_at_once() {
+    let Some((mesh, witness, _)) = start("passed-on") else { return };
+    let product = |domain: &str| {
+        format!(
+            "apiVersion: datamesh.example.com/v1\nkind: DataProduct\n\
+             metadata: {{ name: facts, domain: {domain}, owner: o@example.com }}\n\
+             spec:\n  schema: {{ fields: [{{ name: id, type: string }}] }}\n\
+             \x20 output_ports: [{{ technology: iceberg }}]\n"
+        )
+    };
+    mesh.file("domains/sales/facts.yaml", &product("sales"));
+    mesh.apply_settles();
+    mesh.remove("domains/sales/facts.yaml");
+    mesh.file(
+        "domains/finance/domain.yaml",
+        "apiVersion: datamesh.example.com/v1\nkind: Domain\nmetadata: { name: finance }\n\
+         spec: { description: Money, owner: f@example.com }\n---\n\
+         apiVersion: datamesh.example.com/v1\nkind: Moved\nspec: { from: sales/facts@1, to: finance/facts@1 }\n",
+    );
+    mesh.file("domains/finance/facts.yaml", &product("finance"));
+    mesh.apply_settles();
+    mesh.destroy();
+    assert_eq!(witness.tables(&mesh.sql_catalog(), "sales"), None);
+}

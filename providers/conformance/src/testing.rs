@@ -132,6 +132,7 @@ pub fn context(clock: Arc<dyn Clock>) -> Context {
         secrets: Arc::new(NoSecrets),
         events: Arc::new(NoEvents),
         budget: CallBudget::default(),
+        lineages: Arc::default(),
     }
 }
 

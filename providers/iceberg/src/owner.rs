@@ -1,6 +1,6 @@
 //! The mark of ownership that tables and namespaces carry as a property.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The property that says who manages an object: `<lineage>/<address>`. Never part of the attributes.
 pub(crate) const PROPERTY: &str = "datamesh.owner";
@@ -43,10 +43,12 @@ pub(crate) fn split(
     (properties, owner)
 }
 
-/// Whether the mark names another state's lineage than ours. A missing mark never does.
-pub(crate) fn is_foreign(live: Option<&str>, ours: &str) -> bool {
-    let lineage = |mark: &str| mark.split('/').next().unwrap_or_default().to_owned();
-    live.is_some_and(|live| lineage(live) != lineage(ours))
+/// Whether the mark names a lineage that is neither in ours nor one of this mesh. A missing mark never does.
+pub(crate) fn is_foreign(live: Option<&str>, ours: &str, mesh: &BTreeSet<String>) -> bool {
+    fn lineage(mark: &str) -> &str {
+        mark.split('/').next().unwrap_or_default()
+    }
+    live.is_some_and(|live| lineage(live) != lineage(ours) && !mesh.contains(lineage(live)))
 }
 
 #[cfg(test)]
@@ -55,8 +57,10 @@ mod tests {
 
     #[test]
     fn only_another_lineage_is_foreign() {
-        assert!(!is_foreign(None, "l1/a:t.x"));
-        assert!(!is_foreign(Some("l1/b:t.y"), "l1/a:t.x"));
-        assert!(is_foreign(Some("l2/a:t.x"), "l1/a:t.x"));
+        let mesh = BTreeSet::from(["l3".to_owned()]);
+        assert!(!is_foreign(None, "l1/a:t.x", &mesh));
+        assert!(!is_foreign(Some("l1/b:t.y"), "l1/a:t.x", &mesh));
+        assert!(!is_foreign(Some("l3/b:t.y"), "l1/a:t.x", &mesh));
+        assert!(is_foreign(Some("l2/a:t.x"), "l1/a:t.x", &mesh));
     }
 }

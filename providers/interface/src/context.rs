@@ -5,7 +5,7 @@
 use crate::event::EventSink;
 use crate::provider::BoxFuture;
 use crate::secret::SecretResolver;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -178,6 +178,9 @@ pub struct Context {
     pub secrets: Arc<dyn SecretResolver>,
     pub events: Arc<dyn EventSink>,
     pub budget: CallBudget,
+    /// The lineages of all shards of this mesh: an object that carries the mark of one of them is not another mesh's.
+    /// What came from another domain carries that domain's until it is changed the next time.
+    pub lineages: Arc<BTreeSet<String>>,
 }
 
 impl fmt::Debug for Context {

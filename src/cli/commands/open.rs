@@ -59,6 +59,7 @@ fn context(root: &Path, events: Arc<dyn EventSink>) -> Context {
         secrets: Arc::new(Secrets::new(root)),
         events,
         budget: CallBudget::default(),
+        lineages: Arc::default(),
     }
 }
 

@@ -138,6 +138,7 @@ pub(crate) fn context_of(
         secrets: Arc::new(NoSecrets),
         events: Arc::new(NoEvents),
         budget: CallBudget { group: park.group, ..CallBudget::default() },
+        lineages: Arc::default(),
     }
 }
 

@@ -79,7 +79,7 @@ impl Call<'_> {
 
     async fn read_ours(&self) -> Result<(LiveObject, Attrs), Ended> {
         let Some((object, attrs)) = self.read().await? else { return Err(Box::new(Outcome::Stale(None))) };
-        if owner::is_foreign(object.owner.as_deref(), &self.op.owner) {
+        if owner::is_foreign(object.owner.as_deref(), &self.op.owner, &self.cx.lineages) {
             let origin = self.backend.origin();
             let mark = object.owner.unwrap_or_default();
             let error = origin

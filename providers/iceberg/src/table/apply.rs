@@ -113,7 +113,7 @@ impl Call<'_> {
         }
         let properties = loaded.metadata.properties();
         let mark = properties.get(owner::PROPERTY).map(String::as_str);
-        if owner::is_foreign(mark, &self.op.owner) {
+        if owner::is_foreign(mark, &self.op.owner, &self.cx.lineages) {
             let origin = self.backend.origin();
             let error = origin
                 .error(ErrorKind::Invalid, self.during())
