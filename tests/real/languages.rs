@@ -114,3 +114,38 @@ fn contracts_are_taken_from_their_files_on_the_second_registry() {
         a_contract_is_taken_from_its_file(servers, "second", registry, language);
     }
 }
+
+#[test]
+fn record_keys_have_a_subject_of_their_own() {
+    let Some(servers) = servers() else { return };
+    let prefix = unique("keyed");
+    let mesh = Mesh::with(&Systems::shared(servers, &prefix));
+    let product = |key: &str, more: &str| {
+        mesh.product(
+            "orders",
+            &format!(
+                "schema:\n  fields:\n    - {{ name: region, type: string, required: true }}\n    - {{ name: id, type: long, required: true }}\n\
+                 {more}output_ports:\n  - {{ technology: kafka, key: {{ fields: [{key}] }} }}\n"
+            ),
+        );
+    };
+    product("region, id", "");
+    mesh.apply_settles();
+    let of = |part: &str| {
+        let found = latest(servers.registry(), &format!("{prefix}sales.orders.v1-{part}"));
+        let schema: Value =
+            serde_json::from_str(found["schema"].as_str().expect("a schema")).expect("Avro is JSON");
+        let fields = schema["fields"].as_array().expect("fields").iter();
+        let names: Vec<String> = fields.map(|f| f["name"].as_str().unwrap_or_default().to_owned()).collect();
+        (schema["name"].as_str().unwrap_or_default().to_owned(), names)
+    };
+    assert_eq!(of("key"), ("OrdersKey".to_owned(), vec!["region".to_owned(), "id".to_owned()]));
+    // The value grows, and the key stays what it is.
+    product("region, id", "    - { name: note, type: string }\n");
+    mesh.apply_settles();
+    assert_eq!((of("value").1.len(), of("key").1.len()), (3, 2));
+    // Another key would send the records of one thing to two partitions.
+    product("id", "    - { name: note, type: string }\n");
+    mesh.run(&["plan"]).says(&["-key"]);
+    mesh.destroy();
+}

@@ -13,6 +13,7 @@ const DOMAIN: &str = "apiVersion: datamesh.example.com/v1\nkind: Domain\nmetadat
     spec: { description: Orders from basket to doorstep, owner: order-team@example.com, aliases: [orders-domain] }\n";
 
 const TOPIC: &str = "orders-domain.orders-facts.v3";
+const NEXT_TOPIC: &str = "orders-domain.orders-facts.v4";
 const TABLE: &str = "order_management.orders_facts";
 
 /// These names exist once on the shared servers: one test at a time, in all processes, holds this lock.
@@ -25,13 +26,17 @@ fn alone() -> File {
 
 /// What a run that was cut off left behind.
 fn tidy_up(witness: &Witness) {
-    if !witness.topic(TOPIC).is_null() {
-        witness.delete_topic(TOPIC);
-        // Gone for the controller is not yet gone for the broker.
-        while !witness.topic(TOPIC).is_null() {}
+    for topic in [TOPIC, NEXT_TOPIC] {
+        if !witness.topic(topic).is_null() {
+            witness.delete_topic(topic);
+            // Gone for the controller is not yet gone for the broker.
+            while !witness.topic(topic).is_null() {}
+        }
     }
-    for how in ["", "?permanent=true"] {
-        witness.registry("DELETE", &format!("/subjects/orders-facts{how}"));
+    for subject in ["orders-facts", "orders-facts-v4"] {
+        for how in ["", "?permanent=true"] {
+            witness.registry("DELETE", &format!("/subjects/{subject}{how}"));
+        }
     }
 }
 
@@ -205,4 +210,52 @@ fn the_seed_lives_on_a_rest_catalog() {
     lives_and_dies(&mesh, &witness, &catalog, &format!("{warehouse}/orders/facts"));
     let secret_in = |text: &str| text.contains(secret);
     assert!(!secret_in(&mesh.run(&["plan", "--explain"]).err), "a secret is shown");
+}
+
+/// Another type, and a field that goes: nothing that readers of version 3 could take.
+fn broken(product: &str) -> String {
+    let amount = "type: decimal\n        description: Order total in USD";
+    let status = "      - name: status\n        type: enum\n        values: [placed, confirmed, shipped, delivered, cancelled]\n";
+    assert!(product.contains(amount) && product.contains(status), "{product}");
+    product.replace(amount, &amount.replace("decimal", "long")).replace(status, "")
+}
+
+#[test]
+fn a_breaking_version_lives_beside_the_one_that_is_read() {
+    let Some(servers) = servers() else { return };
+    let Some(witness) = Witness::of(servers) else { return };
+    let _alone = alone();
+    tidy_up(&witness);
+    let mesh = mesh(servers, &sql_settings(), "file:.datamesh/warehouse");
+    mesh.apply_settles();
+    let record = json!({"order_id": "o-1", "customer_id": null, "total_amount": null, "status": "shipped",
+                        "created_at": null});
+    witness.write("orders-facts", TOPIC, &record);
+    assert_eq!(witness.read("orders-facts", TOPIC), record);
+
+    // In place it is refused, whatever the level says by then.
+    let path = "domains/order-management/orders-facts.yaml";
+    mesh.file(path, &broken(PRODUCT));
+    mesh.run(&["plan"]).exits(1).says(&["DM0536", "total_amount", "datamesh new version"]);
+    mesh.file(path, PRODUCT);
+
+    mesh.run(&["new", "version", "order-management/orders-facts"]).exits(0);
+    let next = "domains/order-management/orders-facts-v4.yaml";
+    let written = std::fs::read_to_string(mesh.path().join(next)).expect("written");
+    mesh.file(next, &broken(&written));
+    let plan = mesh.run(&["plan"]).exits(0);
+    assert!(plan.last_line().starts_with("Plan: 5 to create, 0 to update"), "{plan}");
+    mesh.apply_settles();
+    mesh.run(&["drift"]).exits(0);
+    let versions = |subject: &str| witness.registry("GET", &format!("/subjects/{subject}/versions")).1;
+    assert_eq!((versions("orders-facts"), versions("orders-facts-v4")), (json!([1]), json!([1])));
+    witness.write(
+        "orders-facts-v4",
+        NEXT_TOPIC,
+        &json!({"order_id": "o-2", "customer_id": null,
+                                                         "total_amount": 1250, "created_at": null}),
+    );
+    assert_eq!(witness.read("orders-facts-v4", NEXT_TOPIC)["total_amount"], "1250");
+    assert_eq!(witness.read("orders-facts", TOPIC), record, "who reads version 3 reads on");
+    mesh.destroy();
 }

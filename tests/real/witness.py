@@ -9,6 +9,8 @@
     witness.py make-acl KAFKA PRINCIPAL OPERATION RESOURCE PATTERN NAME     lets it do so
     witness.py make-user KAFKA NAME PASSWORD    somebody who can log in by SCRAM-SHA-256
     witness.py may-read KAFKA-SASL NAME PASSWORD TOPIC GROUP    "yes", or the code of the refusal
+    witness.py write KAFKA REGISTRY SUBJECT TOPIC RECORD-JSON   as a serializer does that knows the subject's latest schema
+    witness.py read KAFKA REGISTRY SUBJECT TOPIC    the first record, as a reader sees it that knows that schema
     witness.py http METHOD URL [BODY]           status and JSON of the answer
     witness.py tables CATALOG-PROPERTIES-JSON CATALOG-NAME NAMESPACE    null where there is no such namespace
     witness.py complaints SCHEMA-JSON DOCUMENTS-JSON    what a validator of JSON Schema says of each of a list
@@ -171,6 +173,48 @@ def may_read(servers, name, password, topic, group):
     return "nothing came"
 
 
+def latest(registry, subject):
+    from fastavro import parse_schema
+
+    found = http("GET", f"{registry}/subjects/{subject}/versions/latest")["body"]
+    return found["id"], parse_schema(json.loads(found["schema"]))
+
+
+def write(servers, registry, subject, topic, record):
+    from io import BytesIO
+
+    from confluent_kafka import Producer
+    from fastavro import schemaless_writer
+
+    number, schema = latest(registry, subject)
+    out = BytesIO()
+    schemaless_writer(out, schema, json.loads(record))
+    producer = Producer({"bootstrap.servers": servers})
+    # The wire format of Confluent's serializers: a zero, the schema's id, the record.
+    producer.produce(topic, b"\0" + number.to_bytes(4, "big") + out.getvalue())
+    assert producer.flush(30) == 0
+
+
+def read(servers, registry, subject, topic):
+    from io import BytesIO
+
+    from confluent_kafka import Consumer
+    from fastavro import parse_schema, schemaless_reader
+
+    settings = {"bootstrap.servers": servers, "group.id": f"witness-{topic}", "auto.offset.reset": "earliest"}
+    consumer = Consumer({**settings, "enable.auto.commit": False})
+    consumer.subscribe([topic])
+    try:
+        message = consumer.poll(60)
+        assert message is not None and message.error() is None, message
+        number = int.from_bytes(message.value()[1:5], "big")
+        written = parse_schema(json.loads(http("GET", f"{registry}/schemas/ids/{number}")["body"]["schema"]))
+        record = schemaless_reader(BytesIO(message.value()[5:]), written, latest(registry, subject)[1])
+        return {key: value if value is None else str(value) for key, value in record.items()}
+    finally:
+        consumer.close()
+
+
 def http(method, url, body=None):
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
@@ -224,6 +268,8 @@ actions = {
     "make-acl": make_acl,
     "make-user": make_user,
     "may-read": may_read,
+    "write": write,
+    "read": read,
     "http": http,
     "complaints": complaints,
     "tables": tables,

@@ -82,6 +82,16 @@ impl Witness {
         answer.as_str().unwrap_or_default().to_owned()
     }
 
+    /// Writes a record as somebody does who knows the latest schema of a subject.
+    pub(crate) fn write(&self, subject: &str, topic: &str, record: &Value) {
+        self.kafka("write", &[&self.registry, subject, topic, &record.to_string()]);
+    }
+
+    /// The first record of a topic, read by that schema, whatever it was written with; its values as text.
+    pub(crate) fn read(&self, subject: &str, topic: &str) -> Value {
+        self.kafka("read", &[&self.registry, subject, topic])
+    }
+
     /// What a validator of JSON Schema has to say about documents.
     pub(crate) fn complaints(&self, schema: &Value, documents: &[Value]) -> Value {
         let documents = Value::Array(documents.to_vec());
