@@ -189,7 +189,8 @@ impl<F: FileSet> Reader<'_, F> {
         let Decoded { outcome, mut found } = decode(kind, tree, file, self.limits, problems);
         match outcome {
             Outcome::Whole(manifest) => {
-                named::read(self.files, &manifest, &path, self.limits.file_bytes, &mut load.named);
+                load.bytes +=
+                    named::read(self.files, &manifest, &path, self.limits.file_bytes, &mut load.named);
                 load.manifests.push(Loaded { manifest, file, path, span });
             }
             Outcome::Broken { owner, rest } => {

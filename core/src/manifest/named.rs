@@ -2,6 +2,7 @@
 
 use crate::manifest::kind::Manifest;
 use crate::manifest::load::FileSet;
+use datamesh_provider::Spanned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -55,23 +56,38 @@ pub fn beside(manifest: &str, name: &str) -> Result<String, NamedFileError> {
     Ok(folder.into_iter().chain(parts).collect::<Vec<_>>().join("/"))
 }
 
-/// Reads what one manifest names.
+/// What files that are read may end in.
+const ENDINGS: [&str; 3] = [".avsc", ".json", ".proto"];
+
+/// Reads what one manifest names, and says how many bytes that were: they count as the manifest's own, so that many
+/// manifests cannot name one large file.
 pub(crate) fn read(
     files: &impl FileSet,
     manifest: &Manifest,
     path: &Arc<str>,
     at_most: u64,
     named: &mut NamedFiles,
-) {
-    let Manifest::DataProduct(doc) = manifest else { return };
-    let Some(name) = doc.spec.schema.as_ref().and_then(|schema| schema.source.as_ref()) else { return };
-    named.entry((Arc::clone(path), name.value.clone())).or_insert_with(|| {
+) -> u64 {
+    let Manifest::DataProduct(doc) = manifest else { return 0 };
+    let source = doc.spec.schema.as_ref().and_then(|schema| schema.source.as_ref());
+    // What is wrong with another name is said where the contract is made.
+    let usable = |name: &&Spanned<String>| ENDINGS.iter().any(|ending| name.value.ends_with(ending));
+    let Some(name) = source.filter(usable) else { return 0 };
+    let key = (Arc::clone(path), name.value.clone());
+    if named.contains_key(&key) {
+        return 0;
+    }
+    let read = || {
         let (path, bytes) = files.read_beside(path, name, at_most)?;
         match String::from_utf8(bytes) {
             Ok(text) if !text.contains('\0') => Ok(NamedFile { path, text }),
             _ => Err(NamedFileError::NotText(name.value.clone())),
         }
-    });
+    };
+    let read = read();
+    let bytes = read.as_ref().map_or(0, |file| file.text.len() as u64);
+    named.insert(key, read);
+    bytes
 }
 
 #[cfg(test)]

@@ -36,6 +36,29 @@ fn what_a_file_says_is_an_input() {
 }
 
 #[test]
+fn many_manifests_cannot_name_one_large_file() {
+    let large = " ".repeat(1 << 20);
+    let products: Vec<(String, String)> = (0..260)
+        .map(|n| {
+            let spec = "  schema: { source: o.json, format: json }\n";
+            (format!("orders/p{n}.yaml"), product("orders", &format!("p{n}"), spec))
+        })
+        .collect();
+    let load = |count: usize| {
+        let mut files = vec![("datamesh.yaml", super::MESH), ("orders/o.json", large.as_str())];
+        files.extend(products[..count].iter().map(|(path, text)| (path.as_str(), text.as_str())));
+        super::load_files(&files)
+    };
+    assert!(!load(20).stopped);
+    let over = load(260);
+    assert!(
+        over.stopped && over.diagnostics.iter().any(|d| d.code.id == "DM0004"),
+        "{:#?}",
+        over.diagnostics
+    );
+}
+
+#[test]
 fn what_is_wrong_with_a_file_holds_the_product_back() {
     let avsc = [("orders/o.avsc", AVSC)];
     let wrong = |schema: &str, port: &str, words: &str| {
