@@ -27,7 +27,7 @@ pub(crate) struct ApplyInput<'a> {
     /// What was recorded of all that the plan relies on, when it was made.
     pub records: &'a BTreeMap<Address, Record>,
     /// Of all shards of the mesh.
-    pub lineages: BTreeSet<String>,
+    pub lineages: Arc<BTreeSet<String>>,
     /// Names this run in intents and records.
     pub run: &'a str,
 }
@@ -93,7 +93,7 @@ pub(crate) async fn apply<T>(
 ) -> (ApplyReport, T) {
     let mut cx = cx.clone();
     cx.lease = locked.lease();
-    cx.lineages = Arc::new(input.lineages.clone());
+    cx.lineages = Arc::clone(&input.lineages);
     let mut run = Run {
         input,
         cx: &cx,

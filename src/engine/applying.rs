@@ -11,6 +11,7 @@ use datamesh_provider::{Address, Diagnostics, Event, SystemName};
 use datamesh_state::{Intent, LockInfo, LockRequest, Locked, Others, Shard, StateError, Trail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An apply that happened.
@@ -152,7 +153,7 @@ impl Session {
             systems: &planned.systems,
             identities: &identities,
             records: &planned.records,
-            lineages: planned.versions.values().map(|version| version.lineage.clone()).collect(),
+            lineages: Arc::new(planned.versions.values().map(|version| version.lineage.clone()).collect()),
             run: &run,
         };
         let (report, trail) = apply::apply(&input, &mut locked, self.cx(), self.trail()).await;

@@ -4,9 +4,7 @@ use super::SourceError;
 use super::git::{Repository, failed};
 use super::ignored::MESH_IGNORE;
 use super::walk::is_yaml;
-use datamesh_core::manifest::{
-    EntryKind, FileEntry, FileSet, Load, LoadOptions, NamedFileError, ReadError, beside,
-};
+use datamesh_core::manifest::{EntryKind, FileEntry, FileSet, Load, LoadOptions, NamedFileError, ReadError};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::ffi::OsStr;
 use std::io;
@@ -84,6 +82,12 @@ impl Revision {
     }
 }
 
+/// The content of an object; `None`: it has more bytes.
+fn bounded(mut object: gix::Object<'_>, at_most: u64) -> Option<Vec<u8>> {
+    let content = std::mem::take(&mut object.data);
+    u64::try_from(content.len()).is_ok_and(|bytes| bytes <= at_most).then_some(content)
+}
+
 impl FileSet for Revision {
     fn files(&self) -> &[FileEntry] {
         &self.entries
@@ -93,22 +97,12 @@ impl FileSet for Revision {
         let unreadable = |reason: String| ReadError(reason);
         let id = self.blobs.get(index).ok_or_else(|| unreadable("no such file".to_owned()))?;
         let git = self.git.to_thread_local();
-        let mut blob = git.find_object(*id).map_err(|error| unreadable(error.to_string()))?;
-        let content = std::mem::take(&mut blob.data);
-        if u64::try_from(content.len()).unwrap_or(u64::MAX) > at_most {
-            return Err(unreadable("it is larger than it was".to_owned()));
-        }
-        Ok(content)
+        let blob = git.find_object(*id).map_err(|error| unreadable(error.to_string()))?;
+        bounded(blob, at_most).ok_or_else(|| unreadable("it is larger than it was".to_owned()))
     }
 
-    fn read_beside(
-        &self,
-        manifest: &str,
-        name: &str,
-        at_most: u64,
-    ) -> Result<(String, Vec<u8>), NamedFileError> {
-        let path = beside(manifest, name)?;
-        if self.hidden.hides(&path) {
+    fn read_named(&self, path: &str, name: &str, at_most: u64) -> Result<Vec<u8>, NamedFileError> {
+        if self.hidden.hides(path) {
             return Err(NamedFileError::Ignored(name.to_owned()));
         }
         let unreadable = |reason: String| NamedFileError::Unreadable { path: name.to_owned(), reason };
@@ -123,12 +117,8 @@ impl FileSet for Revision {
             mode if !mode.is_blob() => return Err(NamedFileError::NotAFile(name.to_owned())),
             _ => {}
         }
-        let mut blob = entry.object().map_err(|error| unreadable(error.to_string()))?;
-        let content = std::mem::take(&mut blob.data);
-        if u64::try_from(content.len()).unwrap_or(u64::MAX) > at_most {
-            return Err(unreadable(format!("it is larger than {at_most} bytes")));
-        }
-        Ok((path, content))
+        let blob = entry.object().map_err(|error| unreadable(error.to_string()))?;
+        bounded(blob, at_most).ok_or_else(|| unreadable(format!("it is larger than {at_most} bytes")))
     }
 
     fn mentions(&self, index: usize, needles: &[Vec<u8>]) -> Result<bool, ReadError> {

@@ -1,7 +1,7 @@
 //! The working tree on real files, with real git repositories.
 
 use super::{Repository, SourceError, WorkingTree, find_root, load};
-use datamesh_core::manifest::{FileSet, Load, LoadOptions, NamedFileError, SkipReason};
+use datamesh_core::manifest::{FileSet, Load, LoadOptions, NamedFileError, SkipReason, beside};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -383,7 +383,8 @@ fn files_that_manifests_name_are_read_within_the_rules() {
     folder.write("top.avsc", "{}");
     symlink("/etc", folder.path().join("orders/etc")).expect("a link");
     let tree = WorkingTree::open(&folder.path()).expect("a tree");
-    let read = |manifest: &str, name: &str| tree.read_beside(manifest, name, 10).map(|(_, bytes)| bytes);
+    let read =
+        |manifest: &str, name: &str| beside(manifest, name).and_then(|path| tree.read_named(&path, name, 10));
     assert_eq!(read("orders/facts.yaml", "schema/facts.avsc").expect("bytes"), b"{}");
     assert_eq!(read("orders/facts.yaml", "./schema/facts.avsc").expect("bytes"), b"{}");
     assert_eq!(read("datamesh.yaml", "top.avsc").expect("bytes"), b"{}");

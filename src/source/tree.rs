@@ -4,7 +4,7 @@ use crate::source::ignored::{Hidden, Layer};
 use crate::source::read;
 use crate::source::walk::{Found, Walk, is_yaml};
 use crate::source::{Repository, SourceError};
-use datamesh_core::manifest::{FileEntry, FileSet, Load, LoadOptions, NamedFileError, ReadError, beside};
+use datamesh_core::manifest::{FileEntry, FileSet, Load, LoadOptions, NamedFileError, ReadError};
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -90,10 +90,7 @@ impl WorkingTree {
         let mut path = self.root.clone();
         for part in below.components() {
             path.push(part);
-            let metadata = path.symlink_metadata().map_err(|reason| NamedFileError::Unreadable {
-                path: name.to_owned(),
-                reason: reason.to_string(),
-            })?;
+            let metadata = path.symlink_metadata().map_err(|reason| unreadable(name, &reason))?;
             if metadata.is_symlink() {
                 return Err(NamedFileError::Link(name.to_owned()));
             }
@@ -121,6 +118,11 @@ impl WorkingTree {
     }
 }
 
+/// Why the system does not let a file be read that a manifest calls by this name.
+fn unreadable(name: &str, reason: &io::Error) -> NamedFileError {
+    NamedFileError::Unreadable { path: name.to_owned(), reason: reason.to_string() }
+}
+
 impl FileSet for WorkingTree {
     fn files(&self) -> &[FileEntry] {
         &self.entries
@@ -136,14 +138,8 @@ impl FileSet for WorkingTree {
         read::mentions(&found.path, needles, MAX_SCAN).map_err(|error| ReadError(error.to_string()))
     }
 
-    fn read_beside(
-        &self,
-        manifest: &str,
-        name: &str,
-        at_most: u64,
-    ) -> Result<(String, Vec<u8>), NamedFileError> {
-        let path = beside(manifest, name)?;
-        let below = Path::new(&path);
+    fn read_named(&self, path: &str, name: &str, at_most: u64) -> Result<Vec<u8>, NamedFileError> {
+        let below = Path::new(path);
         self.check_links(below, name)?;
         let tracked = || self.tracked.binary_search_by(|tracked| tracked[..].cmp(path.as_bytes())).is_ok();
         match self.hidden(below) {
@@ -151,11 +147,10 @@ impl FileSet for WorkingTree {
             Hidden::ByGit if tracked() => {}
             Hidden::ByGit | Hidden::ByMesh => return Err(NamedFileError::Ignored(name.to_owned())),
         }
-        let bytes = read::bounded(&self.root.join(below), at_most).map_err(|reason| match reason.kind() {
+        read::bounded(&self.root.join(below), at_most).map_err(|reason| match reason.kind() {
             io::ErrorKind::InvalidInput => NamedFileError::NotAFile(name.to_owned()),
-            _ => NamedFileError::Unreadable { path: name.to_owned(), reason: reason.to_string() },
-        })?;
-        Ok((path, bytes))
+            _ => unreadable(name, &reason),
+        })
     }
 
     fn missing(&self) -> &[String] {

@@ -2,30 +2,13 @@
 
 use crate::graph::codes;
 use crate::graph::draft::Draft;
-use crate::manifest::NamedFile;
 use crate::manifest::model::{ProductSchema, SchemaFormat};
+use crate::manifest::{Language, NamedFile};
 use datamesh_provider::{Diagnostic, Spanned};
-
-/// A language of schemas: the word manifests have for it, the registry's, and what its files end in.
-pub(crate) struct Language {
-    pub(crate) format: &'static str,
-    pub(crate) schema_type: &'static str,
-    ending: &'static str,
-}
-
-const LANGUAGES: [Language; 3] = [
-    Language { format: "avro", schema_type: "AVRO", ending: ".avsc" },
-    Language { format: "json", schema_type: "JSON", ending: ".json" },
-    Language { format: "protobuf", schema_type: "PROTOBUF", ending: ".proto" },
-];
 
 /// The language a contract is written in.
 pub(crate) fn language(schema: &ProductSchema) -> &'static Language {
-    match schema.format.as_ref().map_or(SchemaFormat::Avro, |format| format.value) {
-        SchemaFormat::Avro => &LANGUAGES[0],
-        SchemaFormat::Json => &LANGUAGES[1],
-        SchemaFormat::Protobuf => &LANGUAGES[2],
-    }
+    Language::of(schema.format.as_ref().map_or(SchemaFormat::Avro, |format| format.value))
 }
 
 /// The file with the text of the contract, where there is one and nothing is wrong with how it is named.
@@ -70,8 +53,7 @@ fn misplaced(schema: &ProductSchema, source: &Spanned<String>) -> Option<Diagnos
     }
     let detail =
         format!("`{}` does not end in `{}`, as {} does.", source.value, wanted.ending, wanted.format);
-    let meant = LANGUAGES.iter().find(|language| source.value.ends_with(language.ending));
-    let help = match meant {
+    let help = match Language::of_file(source) {
         Some(meant) => format!("Write `format: {}` beside it.", meant.format),
         None => "Schemas are read from `.avsc`, `.json` and `.proto` files.".to_owned(),
     };

@@ -31,14 +31,8 @@ pub trait FileSet: Sync {
     /// Whether one of the byte strings occurs in a file that is too large to be read as a whole.
     fn mentions(&self, index: usize, needles: &[Vec<u8>]) -> Result<bool, ReadError>;
 
-    /// A file that a manifest names, at the place that [`beside`](crate::manifest::beside) says: where it lies below the
-    /// root, and its bytes.
-    fn read_beside(
-        &self,
-        manifest: &str,
-        name: &str,
-        at_most: u64,
-    ) -> Result<(String, Vec<u8>), NamedFileError>;
+    /// The bytes of a file that a manifest calls `name`, and that lies at this path below the root.
+    fn read_named(&self, path: &str, name: &str, at_most: u64) -> Result<Vec<u8>, NamedFileError>;
 
     /// Manifests that should be there but are not: tracked by git, and not checked out.
     fn missing(&self) -> &[String] {

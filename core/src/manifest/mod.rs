@@ -9,6 +9,7 @@ mod de;
 mod decode;
 mod file;
 mod kind;
+mod language;
 mod limits;
 mod load;
 pub mod model;
@@ -21,6 +22,7 @@ mod tree;
 pub mod values;
 
 pub use kind::{DATAMESH_GROUP, GOVERNANCE_GROUP, Kind, Manifest, VERSION};
+pub use language::Language;
 pub use limits::Limits;
 pub use load::{
     Broken, EntryKind, FileEntry, FileSet, Load, LoadOptions, Loaded, MESH_FILE, Partial, ReadError,

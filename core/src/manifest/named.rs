@@ -1,6 +1,7 @@
 //! Files that manifests name, such as `spec.schema.source`: beside the manifest or below it, and read with it.
 
 use crate::manifest::kind::Manifest;
+use crate::manifest::language::Language;
 use crate::manifest::load::FileSet;
 use datamesh_provider::Spanned;
 use std::collections::BTreeMap;
@@ -56,9 +57,6 @@ pub fn beside(manifest: &str, name: &str) -> Result<String, NamedFileError> {
     Ok(folder.into_iter().chain(parts).collect::<Vec<_>>().join("/"))
 }
 
-/// What files that are read may end in.
-const ENDINGS: [&str; 3] = [".avsc", ".json", ".proto"];
-
 /// Reads what one manifest names, and says how many bytes that were: they count as the manifest's own, so that many
 /// manifests cannot name one large file.
 pub(crate) fn read(
@@ -71,14 +69,15 @@ pub(crate) fn read(
     let Manifest::DataProduct(doc) = manifest else { return 0 };
     let source = doc.spec.schema.as_ref().and_then(|schema| schema.source.as_ref());
     // What is wrong with another name is said where the contract is made.
-    let usable = |name: &&Spanned<String>| ENDINGS.iter().any(|ending| name.value.ends_with(ending));
+    let usable = |name: &&Spanned<String>| Language::of_file(name).is_some();
     let Some(name) = source.filter(usable) else { return 0 };
     let key = (Arc::clone(path), name.value.clone());
     if named.contains_key(&key) {
         return 0;
     }
     let read = || {
-        let (path, bytes) = files.read_beside(path, name, at_most)?;
+        let path = beside(path, name)?;
+        let bytes = files.read_named(&path, name, at_most)?;
         match String::from_utf8(bytes) {
             Ok(text) if !text.contains('\0') => Ok(NamedFile { path, text }),
             _ => Err(NamedFileError::NotText(name.value.clone())),

@@ -6,7 +6,7 @@ use super::types::{Action, Drift, Origin, PlanOptions, PriorResource, RecordSpec
 use crate::graph::DesiredResource;
 use datamesh_provider::{
     Address, Attributes, ChangeSpec, Class, Diagnostic, Diagnostics, Disposition, LiveObject, Planned,
-    SpanMap, View,
+    SpanMap, View, lineage_of,
 };
 use serde_json::Value;
 
@@ -340,11 +340,6 @@ fn not_ours_anymore(
 /// Whether both sides know an incarnation and it is not the same.
 pub(crate) fn other_incarnation(record: &PriorResource, object: &LiveObject) -> bool {
     matches!((&record.incarnation, &object.incarnation), (Some(was), Some(is)) if was != is)
-}
-
-/// The lineage in a `datamesh.owner` mark: `<lineage>/<address>`.
-fn lineage_of(mark: &str) -> &str {
-    mark.split_once('/').map_or(mark, |(lineage, _)| lineage)
 }
 
 fn carries_our_mark(index: &Index<'_>, address: &Address, object: &LiveObject) -> bool {

@@ -1,5 +1,6 @@
 //! The mark of ownership that tables and namespaces carry as a property.
 
+use datamesh_provider::lineage_of;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The property that says who manages an object: `<lineage>/<address>`. Never part of the attributes.
@@ -45,10 +46,7 @@ pub(crate) fn split(
 
 /// Whether the mark names a lineage that is neither in ours nor one of this mesh. A missing mark never does.
 pub(crate) fn is_foreign(live: Option<&str>, ours: &str, mesh: &BTreeSet<String>) -> bool {
-    fn lineage(mark: &str) -> &str {
-        mark.split('/').next().unwrap_or_default()
-    }
-    live.is_some_and(|live| lineage(live) != lineage(ours) && !mesh.contains(lineage(live)))
+    live.map(lineage_of).is_some_and(|lineage| lineage != lineage_of(ours) && !mesh.contains(lineage))
 }
 
 #[cfg(test)]

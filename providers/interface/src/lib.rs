@@ -31,7 +31,7 @@ pub use duration::{DurationError, parse_duration_ms, show_duration_ms};
 pub use error::{ErrorKind, ProviderError};
 pub use event::{Event, EventSink, NoEvents};
 pub use loopback::is_loopback_host;
-pub use object::{Attributes, Listed, LiveObject, Object, ObjectId};
+pub use object::{Attributes, Listed, LiveObject, Object, ObjectId, lineage_of};
 pub use operation::{
     Interruption, OpAction, OpDiagnostics, OpOutcome, Operation, OperationId, Outcome, Refusal,
 };

@@ -54,6 +54,11 @@ pub struct LiveObject {
     pub owner: Option<String>,
 }
 
+/// The lineage in a `datamesh.owner` mark: `<lineage>/<address>`.
+pub fn lineage_of(mark: &str) -> &str {
+    mark.split_once('/').map_or(mark, |(lineage, _)| lineage)
+}
+
 /// An object that exists, and what its system's list says of it besides its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {

@@ -213,14 +213,19 @@ fn word(severity: Severity) -> &'static str {
     }
 }
 
-/// A finding that has no place.
-fn without_place(diagnostic: &Diagnostic) -> String {
+/// `error[DM0001]`, in its color.
+pub(super) fn head(diagnostic: &Diagnostic) -> String {
     let color = match diagnostic.severity {
         Severity::Error => LOUD,
         Severity::Warning => YELLOW,
         Severity::Note => CYAN,
     };
-    let head = paint(color, format!("{}[{}]", word(diagnostic.severity), diagnostic.code.id));
+    paint(color, format!("{}[{}]", word(diagnostic.severity), diagnostic.code.id))
+}
+
+/// A finding that has no place.
+fn without_place(diagnostic: &Diagnostic) -> String {
+    let head = head(diagnostic);
     let text = |text: &str| wrap(&escape::block(text, ""), 96).replace('\n', "\n       ");
     let mut out = format!("{head}{}", paint(BOLD, format!(": {}", diagnostic.code.summary)));
     out.push_str(&format!("\n  why: {}", text(&diagnostic.detail)));

@@ -1,9 +1,10 @@
 //! What is going on right now: bars on a terminal, plain lines elsewhere, events for machines.
 
 use super::escape;
+use super::human;
 use super::json::{OutcomeWord, action_word};
 use super::style::{DIM, GREEN, RED, YELLOW, paint};
-use datamesh_provider::{Diagnostic, Event, EventSink, OpAction, Outcome, Severity, Sources};
+use datamesh_provider::{Diagnostic, Event, EventSink, OpAction, Outcome, Sources};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -207,7 +208,7 @@ pub(crate) fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Phase { name } => paint(DIM, format!("{} …", phase_words(name))),
         Event::RefreshComplete { system, objects, took } => {
-            let objects = super::human::plural(*objects, "object");
+            let objects = human::plural(*objects, "object");
             paint(
                 DIM,
                 format!("  {}: {objects} read in {}", escape::line(&system.to_string()), seconds(*took)),
@@ -219,7 +220,7 @@ pub(crate) fn line(event: &Event) -> Option<String> {
             format!("  {} {}{hint}", paint(RED, "failed:"), escape::line(&error.to_string()))
         }
         Event::GroupStart { index, groups, operations } => {
-            let operations = super::human::plural(*operations, "operation");
+            let operations = human::plural(*operations, "operation");
             paint(DIM, format!("group {index} of {groups}: {operations}"))
         }
         Event::OperationComplete { address, action, step, outcome, took } => {
@@ -235,12 +236,7 @@ pub(crate) fn line(event: &Event) -> Option<String> {
 
 /// What a system had to say while it was asked for something else. It has no place in a manifest.
 fn told(diagnostic: &Diagnostic) -> String {
-    let (style, word) = match diagnostic.severity {
-        Severity::Error => (RED, "error"),
-        Severity::Warning => (YELLOW, "warning"),
-        Severity::Note => (DIM, "note"),
-    };
-    let head = paint(style, format!("{word}[{}]", diagnostic.code.id));
+    let head = human::head(diagnostic);
     let help = diagnostic.help.as_deref();
     let help = help.map_or(String::new(), |help| format!("\n  = fix: {}", escape::line(help)));
     let (what, why) = (diagnostic.code.summary, escape::line(&diagnostic.detail));

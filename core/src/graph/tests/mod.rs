@@ -12,9 +12,7 @@ mod seed;
 mod source;
 
 use crate::graph::{DesiredGraph, DesiredResource, Recorded, ResolvedEnvironment, environment, resolve};
-use crate::manifest::{
-    EntryKind, FileEntry, FileSet, Load, LoadOptions, NamedFileError, ReadError, beside, load,
-};
+use crate::manifest::{EntryKind, FileEntry, FileSet, Load, LoadOptions, NamedFileError, ReadError, load};
 use datamesh_provider::{Address, Attributes, Diagnostics, ObjectId};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -57,10 +55,10 @@ impl FileSet for Set {
         Ok(self.contents[index].clone())
     }
 
-    fn read_beside(&self, manifest: &str, name: &str, _: u64) -> Result<(String, Vec<u8>), NamedFileError> {
-        let path = beside(manifest, name)?;
-        let found = self.named.iter().find(|(named, _)| *named == path).cloned();
-        found.ok_or_else(|| NamedFileError::Unreadable { path, reason: "no such file".to_owned() })
+    fn read_named(&self, path: &str, _: &str, _: u64) -> Result<Vec<u8>, NamedFileError> {
+        let found = self.named.iter().find(|(named, _)| named == path).map(|(_, bytes)| bytes.clone());
+        let (path, reason) = (path.to_owned(), "no such file".to_owned());
+        found.ok_or(NamedFileError::Unreadable { path, reason })
     }
 
     fn mentions(&self, _: usize, _: &[Vec<u8>]) -> Result<bool, ReadError> {

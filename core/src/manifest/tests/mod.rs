@@ -48,14 +48,9 @@ impl FileSet for Files {
         Ok(content)
     }
 
-    fn read_beside(
-        &self,
-        manifest: &str,
-        name: &str,
-        _: u64,
-    ) -> Result<(String, Vec<u8>), crate::manifest::NamedFileError> {
-        let path = crate::manifest::beside(manifest, name)?;
-        Err(crate::manifest::NamedFileError::Unreadable { path, reason: "no such file".to_owned() })
+    fn read_named(&self, path: &str, _: &str, _: u64) -> Result<Vec<u8>, crate::manifest::NamedFileError> {
+        let (path, reason) = (path.to_owned(), "no such file".to_owned());
+        Err(crate::manifest::NamedFileError::Unreadable { path, reason })
     }
 
     fn mentions(&self, index: usize, needles: &[Vec<u8>]) -> Result<bool, ReadError> {
