@@ -167,10 +167,14 @@ impl Fixture {
     }
 
     async fn check(&self, op: Operation) -> Vec<(&'static str, bool, String)> {
+        let found = self.findings(op).await.into_iter().flat_map(|found| found.diagnostics);
+        found.map(|d| (d.code.id, d.is_error(), d.detail)).collect()
+    }
+
+    async fn findings(&self, op: Operation) -> Vec<OpDiagnostics> {
         let sink: Mutex<Vec<OpDiagnostics>> = Mutex::default();
         self.provider.check(&self.cx, &[op], &sink).await;
-        let found = taken(sink).into_iter().flat_map(|found| found.diagnostics);
-        found.map(|d| (d.code.id, d.is_error(), d.detail)).collect()
+        taken(sink)
     }
 }
 
@@ -365,8 +369,15 @@ async fn brokers_are_asked_in_advance() {
         ..fixture.op(&id, OpAction::Update, "config")
     };
     assert_eq!(fixture.check(update(json!({"retention.ms": "1000"}))).await, []);
-    let found = fixture.check(update(json!({"compression.type": "none of these"}))).await;
-    assert!(matches!(found.as_slice(), [("DM0518", true, _)]), "{found:?}");
+    for (config, key) in [
+        (json!({"compression.type": "none of these", "min.insync.replicas": "1"}), "compression.type"),
+        (json!({"max.message.bytes": "99", "retention": "7d"}), "retention"),
+    ] {
+        let found = fixture.findings(update(config)).await;
+        let [found] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(found.about, ["config", key], "{found:?}");
+        assert!(found.diagnostics.iter().all(|d| d.is_error() && d.code.id == "DM0518"), "{found:?}");
+    }
     let after = fixture.live(&id, json!({"config": {"retention.ms": "", "compression.type": ""}})).await;
     assert!(after.attributes.get("config").is_none(), "a check sets nothing: {after:?}");
     fixture.delete(&after).await;

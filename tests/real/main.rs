@@ -9,6 +9,7 @@ mod brokers;
 mod failures;
 mod formats;
 mod iceberg;
+mod in_use;
 mod kafka;
 mod kills;
 mod languages;

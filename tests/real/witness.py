@@ -215,6 +215,33 @@ def read(servers, registry, subject, topic):
         consumer.close()
 
 
+def add_records(servers, topic, count, days_old):
+    import time
+
+    from confluent_kafka import Producer
+
+    producer = Producer({"bootstrap.servers": servers})
+    at = int((time.time() - int(days_old) * 86_400) * 1000)
+    for number in range(int(count)):
+        producer.produce(topic, str(number).encode(), partition=0, timestamp=at)
+    assert producer.flush(30) == 0
+
+
+def stay(servers, topic, group):
+    """Reads a topic as a member of a group until whoever started this ends its input."""
+    from confluent_kafka import Consumer
+
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": group})
+    member = []
+    consumer.subscribe([topic], on_assign=lambda _, partitions: member.extend(partitions))
+    while not member:
+        consumer.poll(1)
+    print("there", flush=True)
+    sys.stdin.read()
+    consumer.close()
+    sys.exit()
+
+
 def http(method, url, body=None):
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
@@ -268,6 +295,8 @@ actions = {
     "make-acl": make_acl,
     "make-user": make_user,
     "may-read": may_read,
+    "add-records": add_records,
+    "stay": stay,
     "write": write,
     "read": read,
     "http": http,

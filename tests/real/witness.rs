@@ -3,7 +3,20 @@
 use crate::support::python::python;
 use crate::support::servers::Servers;
 use serde_json::Value;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// See [`Witness::reader`].
+#[derive(Debug)]
+pub(crate) struct Reader(Child);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // The end of its input is what it waits for.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
 
 /// Independent clients of the shared servers.
 #[derive(Debug)]
@@ -80,6 +93,24 @@ impl Witness {
         let both = format!("{}|{sasl}", self.kafka);
         let answer = self.run("witness.py", &["may-read", &both, user.0, user.1, topic, group]);
         answer.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Puts records into the first partition of a topic, as if they had been written some days ago.
+    pub(crate) fn add_records(&self, topic: &str, count: u32, days_old: u32) {
+        self.kafka("add-records", &[topic, &count.to_string(), &days_old.to_string()]);
+    }
+
+    /// A member of a consumer group that reads a topic, until this is dropped.
+    pub(crate) fn reader(&self, topic: &str, group: &str) -> Reader {
+        let script = format!("{}/tests/real/witness.py", env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new(&self.python);
+        command.arg(script).args(["stay", &self.kafka, topic, group]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python starts");
+        let mut said = String::new();
+        let output = child.stdout.take().expect("its output");
+        BufReader::new(output).read_line(&mut said).expect("the witness speaks");
+        assert_eq!(said, "there\n");
+        Reader(child)
     }
 
     /// Writes a record as somebody does who knows the latest schema of a subject.

@@ -31,7 +31,15 @@ impl Contract {
 
 /// A JSON string.
 fn text(text: &str, out: &mut String) {
-    out.push_str(&Value::from(text).to_string());
+    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        // Nearly every one: nothing to escape.
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&Value::from(text).to_string());
+    }
 }
 
 fn list<T>(items: &[T], out: &mut String, mut each: impl FnMut(&T, &mut String)) {

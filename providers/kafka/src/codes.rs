@@ -28,3 +28,7 @@ pub const BAD_ACL: Code = Code::new("DM0520", "this access control binding canno
 pub const SECURITY_DISABLED: Code = Code::new("DM0521", "the Kafka cluster enforces no access control");
 /// The first binding on a topic that everybody may use today.
 pub const LOCKOUT: Code = Code::new("DM0522", "this takes access away from everybody else");
+/// A topic that is to be deleted is written to or read.
+pub const IN_USE: Code = Code::new("DM0523", "this topic is in use");
+/// A topic that is to be deleted holds records nobody has added to for a while.
+pub const HOLDS_RECORDS: Code = Code::new("DM0524", "this topic holds records");

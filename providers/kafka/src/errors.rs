@@ -10,6 +10,7 @@ pub(crate) mod code {
     pub(crate) const REQUEST_TIMED_OUT: i32 = 7;
     pub(crate) const NETWORK_EXCEPTION: i32 = 13;
     pub(crate) const TOPIC_FORBIDDEN: i32 = 29;
+    pub(crate) const GROUP_FORBIDDEN: i32 = 30;
     pub(crate) const CLUSTER_FORBIDDEN: i32 = 31;
     pub(crate) const UNSUPPORTED_SASL_MECHANISM: i32 = 33;
     pub(crate) const UNSUPPORTED_VERSION: i32 = 35;
@@ -43,7 +44,7 @@ pub(crate) const TLS_HINT: &str = "check `tls: { ca_file, cert_file, key_file }`
 impl Coded {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self.code {
-            code::TOPIC_FORBIDDEN | code::CLUSTER_FORBIDDEN => ErrorKind::Forbidden,
+            code::TOPIC_FORBIDDEN | code::GROUP_FORBIDDEN | code::CLUSTER_FORBIDDEN => ErrorKind::Forbidden,
             code::AUTHENTICATION | code::SASL_FAILED | code::UNSUPPORTED_SASL_MECHANISM => {
                 ErrorKind::Unauthenticated
             }

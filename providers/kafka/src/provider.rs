@@ -49,8 +49,11 @@ impl Provider for Cluster {
 
     async fn check(&self, cx: &Context, ops: &[Operation], out: &dyn Sink<OpDiagnostics>) {
         let (_, topics) = split(ops, |op| &op.ty);
-        topic::check::check(self, cx, &topics, out).await;
-        acl::check::check(self, cx, ops, out).await;
+        tokio::join!(
+            topic::check::check(self, cx, &topics, out),
+            topic::usage::check(self, cx, &topics, out),
+            acl::check::check(self, cx, ops, out)
+        );
     }
 
     async fn apply(&self, cx: &Context, ops: &[Operation], out: &dyn Sink<OpOutcome>) {

@@ -1,11 +1,16 @@
 //! "Did you mean".
 
-/// The name nearest to `typed`, when it is near enough to be a slip of the finger.
-pub(crate) fn did_you_mean<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// The name nearest to `typed`, when it is near enough to be a slip of the finger; else the shortest that begins with
+/// it.
+pub(crate) fn did_you_mean<'a>(typed: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let lower = typed.to_ascii_lowercase().replace('_', ".");
     let close = |name: &str| strsim::damerau_levenshtein(&lower, &name.replace('_', "."));
-    let (distance, name) = names.map(|name| (close(name), name)).min()?;
-    (distance <= 1 + typed.len() / 6).then_some(name)
+    let (distance, nearest) = names.clone().map(|name| (close(name), name)).min()?;
+    if distance <= 1 + typed.len() / 6 {
+        return Some(nearest);
+    }
+    let begins = |name: &&str| name.strip_prefix(&lower).is_some_and(|rest| rest.starts_with('.'));
+    names.filter(begins).min_by_key(|name| name.len())
 }
 
 #[cfg(test)]
@@ -19,5 +24,8 @@ mod tests {
         assert_eq!(did_you_mean("retenton.ms", names.into_iter()), Some("retention.ms"));
         assert_eq!(did_you_mean("cleanup.polcy", names.into_iter()), Some("cleanup.policy"));
         assert_eq!(did_you_mean("confluent.tier.enable", names.into_iter()), None);
+        assert_eq!(did_you_mean("retention", names.into_iter()), Some("retention.ms"));
+        assert_eq!(did_you_mean("cleanup", names.into_iter()), Some("cleanup.policy"));
+        assert_eq!(did_you_mean("policy", names.into_iter()), None);
     }
 }

@@ -15,11 +15,13 @@ mod metadata;
 mod native;
 mod open;
 mod request;
+mod usage;
 
 pub(crate) use acl::{Kinds, NewBinding, RawBinding};
 pub(crate) use event::{Answers, ConfigEntry, Described};
 pub(crate) use metadata::TopicShape;
 pub(crate) use request::{Answer, Edit, Limits, NewTopic};
+pub(crate) use usage::{Groups, Offset, Place};
 
 use datamesh_provider::Secret;
 use event::{Event, Heard};

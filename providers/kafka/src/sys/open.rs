@@ -17,6 +17,9 @@ unsafe extern "C" {
     pub(super) fn rd_kafka_AclBinding_resource_pattern_type(acl: *const sys::rd_kafka_AclBinding_t) -> c_int;
     pub(super) fn rd_kafka_AclBinding_operation(acl: *const sys::rd_kafka_AclBinding_t) -> c_int;
     pub(super) fn rd_kafka_AclBinding_permission_type(acl: *const sys::rd_kafka_AclBinding_t) -> c_int;
+    pub(super) fn rd_kafka_ConsumerGroupListing_state(
+        group: *const sys::rd_kafka_ConsumerGroupListing_t,
+    ) -> c_int;
     pub(super) fn rd_kafka_err2name(code: c_int) -> *const c_char;
     pub(super) fn rd_kafka_err2str(code: c_int) -> *const c_char;
     pub(super) fn rd_kafka_metadata(

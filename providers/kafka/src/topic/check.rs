@@ -56,9 +56,20 @@ fn report(cluster: &Cluster, tasks: &[Task<'_>], answer: Answers, out: &dyn Sink
     for task in tasks {
         if let Some(failure) = failed.get(task.name()) {
             let diagnostics = Diagnostics::from(finding(cluster, task, failure));
-            out.put(OpDiagnostics { id: task.op.id.clone(), about: Vec::new(), diagnostics });
+            out.put(OpDiagnostics { id: task.op.id.clone(), about: about(task, failure), diagnostics });
         }
     }
+}
+
+/// The declared config that the broker's words name, as far as they name one.
+fn about(task: &Task<'_>, failure: &Failure) -> Vec<String> {
+    let Failure::Error(error) = failure else { return Vec::new() };
+    let of_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let words = error.message.split(|c| !of_key(c)).map(|word| word.trim_end_matches('.'));
+    let named = words.filter_map(|word| task.planned.config.get_key_value(word));
+    named
+        .max_by_key(|(key, _)| key.len())
+        .map_or_else(Vec::new, |(key, _)| vec!["config".into(), key.clone()])
 }
 
 fn finding(cluster: &Cluster, task: &Task<'_>, failure: &Failure) -> Diagnostic {

@@ -86,7 +86,7 @@ pub(crate) fn kind(key: &str) -> Option<Kind> {
     KEYS.get(at).map(|(_, kind)| *kind)
 }
 
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> + Clone {
     KEYS.iter().map(|(name, _)| *name)
 }
 

@@ -16,6 +16,8 @@ mod settle;
 mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "client")]
+pub(crate) mod usage;
 
 pub use schema::TopicAttrs;
 

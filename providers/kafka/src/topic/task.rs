@@ -84,6 +84,12 @@ impl<'a> Task<'a> {
         self.op.object.as_str()
     }
 
+    /// The partitions the topic has, as the plan saw it.
+    pub(crate) fn partitions_now(&self) -> i32 {
+        let partitions = self.live.partitions.or(self.prior.partitions);
+        partitions.and_then(|count| i32::try_from(count).ok()).unwrap_or(1)
+    }
+
     /// The configs to set and to unset, as the plan saw them.
     pub(crate) fn edits(&self) -> Vec<Edit<'_>> {
         config_edits(&self.prior, &self.live, &self.planned).collect()
