@@ -177,7 +177,7 @@ impl Check<'_> {
         // What was held back stays so: a system's own verdict is among the reasons.
         let known = desired.resources.keys().chain(shards.values().flat_map(|shard| shard.resources.keys()));
         let mut known: BTreeSet<String> = known.map(Address::owner).collect();
-        known.extend(desired.held_back.keys().chain(&desired.owners).cloned());
+        known.extend(desired.held_back.keys().chain(desired.owners.keys()).cloned());
         if let Some(owner) = self.plan().held_back.keys().find(|owner| !known.contains(*owner)) {
             return stale(format!("it holds back {owner}, which nothing declares or records"));
         }

@@ -104,8 +104,9 @@ pub struct DesiredGraph {
     pub unread_paths: BTreeSet<String>,
     /// Files that git tracks and that are not in the working tree.
     pub missing_paths: BTreeSet<String>,
-    /// Every owner that is declared, so that a vanished version beside an appearing one is noticed.
-    pub owners: BTreeSet<String>,
+    /// Every owner that is declared, so that a vanished version beside an appearing one is noticed; and where its version
+    /// is written.
+    pub owners: BTreeMap<String, Option<Span>>,
 }
 
 #[cfg(test)]

@@ -27,6 +27,12 @@ pub(crate) struct Product<'a> {
 }
 
 impl<'a> Product<'a> {
+    /// Where its version is written; its name, where no version is.
+    pub(crate) fn version_span(&self) -> Option<Span> {
+        let version = self.doc.spec.schema.as_ref().and_then(|schema| schema.version.as_ref());
+        version.and_then(|version| version.span).or(self.span)
+    }
+
     /// What the chosen environment does differently.
     pub(crate) fn overrides(&self, environment: &ResolvedEnvironment) -> Option<&'a EnvironmentOverride> {
         self.doc.spec.environments.get(environment.name.as_str()).map(|over| &over.value)

@@ -199,9 +199,10 @@ fn assemble(
     shared: Vec<DesiredResource>,
     held: Held,
 ) -> DesiredGraph {
-    let owners = drafts.iter().map(|draft| draft.product.owner.clone());
+    let owners = drafts.iter().map(|draft| (draft.product.owner.clone(), draft.product.version_span()));
+    let domains = world.domains.all.iter().map(|domain| (domain.name.clone(), domain.span));
     let mut graph = DesiredGraph {
-        owners: owners.chain(world.domains.all.iter().map(|domain| domain.name.clone())).collect(),
+        owners: owners.chain(domains).collect(),
         unread_paths: unread_paths(load),
         missing_paths: load.missing.iter().cloned().collect(),
         ..DesiredGraph::default()

@@ -303,15 +303,7 @@ impl<'a> Run<'a> {
             return;
         }
         for (product, gone, new) in removal::vanished_versions(self.index) {
-            let span_of = |version: u32| {
-                let owner = format!("{product}@{version}");
-                self.input
-                    .desired
-                    .resources
-                    .values()
-                    .find(|r| r.object.address.owner() == owner)
-                    .and_then(|r| r.span)
-            };
+            let appeared = self.input.desired.owners.get(&format!("{product}@{new}"));
             let detail = format!(
                 "{product}@{gone} is recorded but no longer declared, and {product}@{new} is new. Changing the \
                  version in place would leave version {gone} and its consumers behind."
@@ -322,7 +314,7 @@ impl<'a> Run<'a> {
             );
             for version in [gone, new] {
                 let diagnostic = Diagnostic::error(codes::VERSION_VANISHED, detail.clone())
-                    .at(span_of(new), format!("version {new} appeared here"))
+                    .at(appeared.copied().flatten(), format!("version {new} appeared here"))
                     .help(help.clone())
                     .scoped(format!("{product}@{version}"));
                 self.diagnostics.push(diagnostic);

@@ -6,7 +6,7 @@ use super::*;
 use crate::graph::{DesiredResource, ImportRequest, Lifecycle, Move, Removal};
 use crate::manifest::model::OnRemove;
 use datamesh_conformance::THING;
-use datamesh_provider::{Attributes, Facts, LiveObject, Object, ObjectId, SpanMap};
+use datamesh_provider::{Attributes, Facts, FileId, LiveObject, Object, ObjectId, Span, SpanMap};
 use serde_json::{Value, json};
 
 fn address(text: &str) -> Address {
@@ -401,9 +401,16 @@ fn a_version_changed_in_place_is_an_error_and_holds_both_back() {
     world.declares("d/p@4:fake_thing.a", "a4", json!({"size": 1}));
     world.reads("a4", Reading::Absent);
     world.options.on_remove = Some(OnRemove::Destroy);
+    let version = Some(Span { file: FileId(7), start: 40, end: 41 });
+    world.desired.owners.insert("d/p@4".into(), version);
     let (plan, diagnostics) = world.plan();
     assert!(plan.changes.is_empty());
-    assert_eq!(diagnostics.errors().filter(|d| d.code.id == "DM0313").count(), 2);
+    let errors: Vec<_> = diagnostics.errors().filter(|d| d.code.id == "DM0313").collect();
+    assert_eq!(errors.len(), 2);
+    assert!(
+        errors.iter().all(|error| error.labels.iter().map(|label| Some(label.span)).eq([version])),
+        "{errors:?}"
+    );
     assert_eq!(plan.held_back.keys().collect::<Vec<_>>(), ["d/p@3", "d/p@4"]);
     world.desired.removals.push(Removal { pattern: "d/p@3:**".into(), destroy: true, span: None });
     let (plan, diagnostics) = world.plan();

@@ -151,8 +151,16 @@ fn report(run: &Invocation, verdict: &Verdict<'_>) -> Exit {
     let Verdict { load, shown, elsewhere, strict, resolved } = verdict;
     run.ui.diagnostics(shown, &load.sources);
     let mut not_judged: Vec<&str> = NOT_JUDGED.to_vec();
+    let nothing_read = load.manifests.is_empty() && load.broken.is_empty();
     if *resolved && load.stopped {
-        not_judged.insert(0, "what an environment decides: the Mesh document has to be right first");
+        not_judged.insert(
+            0,
+            if nothing_read {
+                "any manifest: there are too many of them"
+            } else {
+                "what an environment decides: the Mesh document has to be right first"
+            },
+        );
     }
     if !resolved {
         not_judged.insert(0, "what a document means together with others: there is no mesh around it");
