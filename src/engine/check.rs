@@ -3,19 +3,50 @@
 use super::apply::operation;
 use super::systems::Systems;
 use datamesh_core::graph::DesiredGraph;
-use datamesh_core::plan::{Plan, ResourceChange};
+use datamesh_core::plan::{Mode, Plan, PlanOptions, ResourceChange};
+use datamesh_kafka::codes;
 use datamesh_provider::{
-    Context, Diagnostic, Diagnostics, OpDiagnostics, Operation, OperationId, Severity, SystemName,
+    Address, Context, Diagnostic, Diagnostics, OpDiagnostics, Operation, OperationId, Severity, SystemName,
 };
 use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+
+/// Which verdicts are warnings because somebody said so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowed<'a> {
+    /// Access may be taken from whoever no binding names.
+    pub(crate) lockout: bool,
+    pub(crate) options: &'a PlanOptions,
+}
+
+impl Allowed<'_> {
+    /// An error that was allowed is a warning; one that was not says how to.
+    fn judge(&self, mut diagnostic: Diagnostic, address: &Address) -> Diagnostic {
+        let allowed = match diagnostic.code {
+            codes::LOCKOUT => self.lockout,
+            // Who types `destroy` asks for it; elsewhere it follows from a change of manifests.
+            codes::IN_USE => {
+                self.options.mode == Mode::Destroy || self.options.allow_destroy.contains(address)
+            }
+            _ => return diagnostic,
+        };
+        if diagnostic.is_error() && allowed {
+            diagnostic.severity = Severity::Warning;
+        } else if diagnostic.is_error() && diagnostic.code == codes::IN_USE {
+            let help = diagnostic.help.take().unwrap_or_default();
+            diagnostic = diagnostic.help(format!("{help}; or say `--allow-destroy {address}`"));
+        }
+        diagnostic
+    }
+}
 
 /// What every system says about its part of the plan, scoped to the products it is about.
 pub(crate) async fn check(
     plan: &Plan,
     desired: &DesiredGraph,
     systems: &Systems,
+    allowed: Allowed<'_>,
     cx: &Context,
 ) -> Diagnostics {
     let mut by_system: BTreeMap<&SystemName, Vec<Operation>> = BTreeMap::new();
@@ -40,7 +71,8 @@ pub(crate) async fn check(
             Some(change) => {
                 let told = verdict.diagnostics.scoped(&change.address.owner());
                 let about = &verdict.about;
-                found.extend(told.into_iter().map(|diagnostic| placed(diagnostic, about, change, desired)));
+                let told = told.into_iter().map(|diagnostic| allowed.judge(diagnostic, &change.address));
+                found.extend(told.map(|diagnostic| placed(diagnostic, about, change, desired)));
             }
             None => found.extend(verdict.diagnostics),
         }
@@ -48,17 +80,6 @@ pub(crate) async fn check(
     let mut found: Diagnostics = found.into_iter().collect();
     found.sort();
     found
-}
-
-/// The verdict, with what was allowed as warnings.
-pub(crate) fn allowed(verdict: Diagnostics, lockout: bool) -> Diagnostics {
-    let soften = |mut diagnostic: Diagnostic| {
-        if lockout && diagnostic.code == datamesh_kafka::codes::LOCKOUT {
-            diagnostic.severity = Severity::Warning;
-        }
-        diagnostic
-    };
-    verdict.into_iter().map(soften).collect()
 }
 
 /// A system knows neither where something is declared, nor what is different from before.

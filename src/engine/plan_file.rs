@@ -4,7 +4,7 @@
 //! decided anew (`saved`), and a file can only narrow that.
 
 use datamesh_core::plan::{Plan, Snapshot};
-use datamesh_provider::{Address, canonical_json, digest};
+use datamesh_provider::{Address, canonical_text, digest};
 use datamesh_state::{Codec, Record, StateError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -110,7 +110,7 @@ const HEAD: &str = "{\"_checksum\":\"";
 impl PlanFile {
     /// The text of the file. The checksum is the digest of the same document without it.
     pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let body = canonical_json(&serde_json::to_value(self)?);
+        let body = canonical_text(self)?;
         Ok(format!("{HEAD}{}\",{}\n", digest(body.as_bytes()), &body[1..]).into_bytes())
     }
 

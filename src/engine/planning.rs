@@ -1,11 +1,12 @@
 //! Planning: state and systems are read without a lock, and the core decides.
 
+use super::check::{self, Allowed};
+use super::codes;
 use super::plan_file::{Asked, PLAN_FORMAT, PlanFile};
 use super::preparing::Prepared;
 use super::session::Session;
 use super::systems::Systems;
 use super::unmanaged::UnmanagedReport;
-use super::{check, codes};
 use datamesh_core::graph::DesiredGraph;
 use datamesh_core::graph::selector::AddressGlob;
 use datamesh_core::plan::{
@@ -78,8 +79,9 @@ impl Session {
         let (mut plan, mut found) = self.decide(&prepared);
         if request.check && request.snapshot.is_none() && plan.has_changes() {
             self.cx().events.event(Event::Phase { name: "check" });
-            let verdict = check::check(&plan, &prepared.desired, &prepared.systems, self.cx()).await;
-            let verdict = check::allowed(verdict, request.allow_lockout);
+            let allowed = Allowed { lockout: request.allow_lockout, options: &prepared.options };
+            let Prepared { desired, systems, .. } = &prepared;
+            let verdict = check::check(&plan, desired, systems, allowed, self.cx()).await;
             if verdict.has_errors() {
                 hold_back(&mut prepared.desired, verdict.iter());
                 (plan, found) = self.decide(&prepared);

@@ -7,7 +7,7 @@
 use crate::StateError;
 use crate::document::{Created, DocumentKey, DocumentKind};
 use crate::store::StateStore;
-use datamesh_provider::{Address, OpAction, OperationId, canonical_json, digest};
+use datamesh_provider::{Address, OpAction, OperationId, canonical_text, digest};
 use futures::{StreamExt as _, TryStreamExt as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -224,8 +224,7 @@ impl StateStore {
 
 fn encode(record: &AuditRecord) -> Vec<u8> {
     // Records hold text, numbers and lists of them: nothing that could not be written.
-    let value = serde_json::to_value(record).unwrap_or_default();
-    (canonical_json(&value) + "\n").into_bytes()
+    (canonical_text(record).unwrap_or_default() + "\n").into_bytes()
 }
 
 fn decode(name: String, bytes: &[u8]) -> Result<Filed, StateError> {

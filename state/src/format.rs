@@ -5,7 +5,7 @@
 
 use crate::StateError;
 use datamesh_provider::{
-    Address, Attributes, ObjectId, OpAction, OperationId, SystemName, TypeName, canonical_json, digest,
+    Address, Attributes, ObjectId, OpAction, OperationId, SystemName, TypeName, canonical_text, digest,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -182,9 +182,8 @@ const HEAD: &str = "{\"checksum\":\"";
 /// The document of a shard. The checksum is the digest of the same document without it.
 pub fn encode(shard: &Shard) -> Result<Vec<u8>, StateError> {
     let place = || format!("{}/{}", shard.environment, shard.domain);
-    let value = serde_json::to_value(shard)
+    let body = canonical_text(shard)
         .map_err(|error| StateError::Corrupt { place: place(), why: error.to_string() })?;
-    let body = canonical_json(&value);
     let text = format!("{HEAD}{}\",{}\n", digest(body.as_bytes()), &body[1..]);
     if text.len() > MAX_BYTES {
         return Err(StateError::Corrupt { place: place(), why: too_large(text.len()) });

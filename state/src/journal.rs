@@ -7,7 +7,7 @@ use crate::shard::ShardError;
 use crate::store::StateStore;
 use datamesh_provider::{
     Address, Attributes, ErrorKind, LiveObject, OpAction, OperationId, Outcome, ProviderError, Refusal,
-    SystemName, canonical_json,
+    SystemName, canonical_text,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,8 +75,8 @@ impl Known {
 
 impl Journal {
     pub fn encode(&self) -> Vec<u8> {
-        let value = serde_json::to_value(self).unwrap_or_default();
-        (canonical_json(&value) + "\n").into_bytes()
+        // Text, numbers and lists of them: nothing that could not be written.
+        (canonical_text(self).unwrap_or_default() + "\n").into_bytes()
     }
 
     /// `place` is where it was found, for the errors.

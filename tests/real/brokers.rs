@@ -1,6 +1,7 @@
 //! Kafka clusters as others set them up: with TLS and every way to log in, open to whom no binding names, making topics
 //! that are asked for, and without any access control.
 
+use crate::kafka::topics_may_come_back;
 use crate::mesh_folder::{Mesh, Systems};
 use crate::support::broker::{Broker, Setup};
 use crate::support::certificates::{authority, certificate};
@@ -266,6 +267,7 @@ fn an_open_cluster_with_every_way_to_log_in() {
     let registry = servers().expect("they run").registry();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(every_way_in_and_no_other(&broker, &issuer));
+    runtime.block_on(topics_may_come_back(&broker.address("PLAINTEXT")));
     let (mesh, witness) = (mesh_on(&broker, registry, ""), witness.at(&broker.address("PLAINTEXT")));
     looking_makes_nothing(&mesh, &witness);
     nobody_is_locked_out_by_accident(&mesh, &witness);

@@ -11,7 +11,10 @@ fn topics_in_use_are_named_before_they_are_deleted() {
     let prefix = unique("in-use");
     let mesh = Mesh::with(&Systems::shared(servers, &prefix));
     for product in ["written", "old", "read", "idle"] {
-        mesh.product(product, "output_ports: [{ technology: kafka, partitions: 2, retention: 90d }]\n");
+        mesh.product(
+            product,
+            "output_ports: [{ technology: kafka, partitions: 2, retention: 90d }]\nlifecycle: { on_remove: destroy }\n",
+        );
     }
     mesh.apply_settles();
     let topic = |product: &str| format!("{prefix}sales.{product}.v1");
@@ -23,7 +26,7 @@ fn topics_in_use_are_named_before_they_are_deleted() {
     let plan = mesh.run(&["destroy", "--all"]);
     let (written, old, read) = (
         format!(
-            "The topic {} is to be deleted and seems to be in use: it holds about 3 records, the newest of",
+            "The topic {} is to be deleted and is in use: it holds about 3 records, the newest of",
             topic("written")
         ),
         format!(
@@ -31,7 +34,7 @@ fn topics_in_use_are_named_before_they_are_deleted() {
             topic("old")
         ),
         format!(
-            "The topic {} is to be deleted and seems to be in use: it is read by the consumer group {group}.",
+            "The topic {} is to be deleted and is in use: it is read by the consumer group {group}.",
             topic("read")
         ),
     );
@@ -39,10 +42,20 @@ fn topics_in_use_are_named_before_they_are_deleted() {
     plan.keeps_quiet_about(&[&format!("The topic {} is to be deleted", topic("idle"))]);
     assert_eq!(witness.topics(&prefix).len(), 4, "nobody said yes");
 
+    // A manifest that is gone takes no topic from whoever reads it.
+    mesh.remove("domains/sales/read.yaml");
+    let kept = mesh.run(&["apply", "--auto-approve"]).exits(1);
+    let address = "sales/read@1:kafka_topic.kafka";
+    kept.says(&["error[DM0523]", &read, &format!("or say `--allow-destroy {address}`"), "Held back"]);
+    assert_eq!(witness.topics(&prefix).len(), 4);
+    let allowed = mesh.run(&["plan", "--allow-destroy", address]).exits(0);
+    allowed.says(&["warning[DM0523]", &read]).keeps_quiet_about(&["--allow-destroy"]);
+
     // Who left the group is no reader any more.
     drop(reader);
-    let plan = mesh.run(&["destroy", "--all"]).says(&[&written, &old]);
+    let plan = mesh.apply().says(&["2 to delete"]);
     plan.keeps_quiet_about(&[&group]);
+    assert_eq!(witness.topics(&prefix).len(), 3);
     mesh.destroy().says(&[&old]);
     assert!(witness.topics(&prefix).is_empty());
 }

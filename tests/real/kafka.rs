@@ -383,9 +383,14 @@ async fn brokers_are_asked_in_advance() {
     fixture.delete(&after).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stop_does_not_wait_for_visibility() {
-    let Some(fixture) = Fixture::new("stop").await else { return };
+/// On a cluster that makes the topics that clients ask for.
+pub(crate) async fn topics_may_come_back(broker: &str) {
+    let fixture = Fixture::on(connect_with(json!({"bootstrap_servers": broker})).await, "back");
+    a_stop_does_not_wait_for_what_may_come_back(&fixture).await;
+    a_deleted_topic_that_comes_back_is_no_success(&fixture).await;
+}
+
+async fn a_stop_does_not_wait_for_what_may_come_back(fixture: &Fixture) {
     let cx = Context { cancel: Cancel::default(), ..fixture.cx.clone() };
     let made = fixture.create(&fixture.id("gone"), json!({"partitions": 1})).await;
     // The deletion is acknowledged at once; what follows is the look for a topic that comes back.
@@ -411,9 +416,7 @@ async fn a_stop_does_not_wait_for_visibility() {
     assert!(matches!(&outcome, Outcome::Rejected(r) if r.error.kind == ErrorKind::Cancelled), "{outcome:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_topic_that_comes_back_is_no_success() {
-    let Some(fixture) = Fixture::new("back").await else { return };
+async fn a_deleted_topic_that_comes_back_is_no_success(fixture: &Fixture) {
     let id = fixture.id("t");
     let first = fixture.create(&id, json!({"partitions": 1})).await;
     let somebody = async {

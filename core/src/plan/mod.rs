@@ -32,7 +32,6 @@ use datamesh_provider::{Address, Diagnostic, Diagnostics, SystemName, digest_jso
 use decide::Decision;
 use index::{Index, PriorSide, Sides};
 use removal::Survivors;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything a plan is made from.
@@ -358,7 +357,7 @@ impl<'a> Run<'a> {
             shards: self.input.prior.shards.iter().map(lineage).collect(),
             basis: match self.input.again {
                 Some(Again::Repeat { basis } | Again::Resume { basis, .. }) => basis.to_owned(),
-                None => digest_json(&json!(self.input.prior.shards)),
+                None => digest_json(&self.input.prior.shards),
             },
             inputs_digest: self.input.inputs_digest.to_owned(),
         };

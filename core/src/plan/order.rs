@@ -12,7 +12,7 @@ pub const GROUP_LIMIT: usize = 250;
 /// The id of a plan: a digest of what it does and of what it was made from.
 pub fn plan_id(plan: &Plan) -> String {
     let Plan { environment, changes, pins, shards, basis, inputs_digest, .. } = plan;
-    digest_json(&serde_json::json!([environment, changes, pins, shards, basis, inputs_digest]))
+    digest_json(&(environment, changes, pins, shards, basis, inputs_digest))
 }
 
 /// Candidates in an order in which whatever depends on another comes before it.

@@ -1,55 +1,146 @@
-//! One canonical text for a JSON value, whatever order its keys were written in, and digests over it.
+//! One canonical text for whatever can be written as JSON, whatever order its keys come in, and digests over it.
 
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::ser::{Formatter, Serializer};
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::io;
+use std::ops::Range;
+use std::rc::Rc;
 
 /// The canonical text of a JSON value: keys sorted by bytes, no white space, serde_json's own numbers and escapes.
 pub fn canonical_json(value: &Value) -> String {
-    let mut out = Vec::new();
-    write_value(value, &mut out);
+    // A value can always be written, and memory takes it.
+    canonical_text(value).unwrap_or_default()
+}
+
+/// The canonical text of anything that can be written as JSON, without a tree of it on the way: that would take many
+/// times the memory of the text.
+///
+/// # Errors
+/// It says of itself that it cannot be written.
+pub fn canonical_text<T: Serialize + ?Sized>(value: &T) -> Result<String, serde_json::Error> {
+    let text = Text::default();
+    value.serialize(&mut Serializer::with_formatter(text.clone(), text.clone()))?;
+    let bytes = std::mem::take(&mut text.0.borrow_mut().bytes);
     // JSON is UTF-8.
-    String::from_utf8(out).unwrap_or_default()
+    Ok(String::from_utf8(bytes).unwrap_or_default())
 }
 
-fn write_value(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Object(map) => {
-            // Sorted already, unless serde_json is built to keep the order in which they came.
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_unstable_by(|a, b| a.0.cmp(b.0));
-            write_sequence(b'{', b'}', entries, out, |(key, value), out| {
-                write_scalar(key, out);
-                out.push(b':');
-                write_value(value, out);
-            });
-        }
-        Value::Array(items) => write_sequence(b'[', b']', items, out, write_value),
-        scalar => write_scalar(scalar, out),
+/// What is written so far: one handle writes, the other is told where objects and their entries begin and end.
+#[derive(Clone, Default)]
+struct Text(Rc<RefCell<Written>>);
+
+#[derive(Default)]
+struct Written {
+    bytes: Vec<u8>,
+    /// Objects that have not ended, outermost first.
+    open: Vec<Object>,
+}
+
+/// An object, from its bracket on, and its entries in the order they came.
+struct Object {
+    start: usize,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    /// With its quotation marks.
+    key: Range<usize>,
+    end: usize,
+}
+
+impl io::Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
-fn write_scalar(scalar: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
-    // Neither writing to memory nor a scalar can fail.
-    let _ = serde_json::to_writer(out, scalar);
+impl Formatter for Text {
+    fn begin_object<W: io::Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
+        let mut text = self.0.borrow_mut();
+        let start = text.bytes.len();
+        text.bytes.push(b'{');
+        text.open.push(Object { start, entries: Vec::new() });
+        Ok(())
+    }
+
+    fn begin_object_key<W: io::Write + ?Sized>(&mut self, _: &mut W, first: bool) -> io::Result<()> {
+        let mut text = self.0.borrow_mut();
+        if !first {
+            text.bytes.push(b',');
+        }
+        let at = text.bytes.len();
+        if let Some(object) = text.open.last_mut() {
+            object.entries.push(Entry { key: at..at, end: at });
+        }
+        Ok(())
+    }
+
+    fn end_object_key<W: io::Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
+        self.0.borrow_mut().ends(|entry, at| entry.key.end = at);
+        Ok(())
+    }
+
+    fn end_object_value<W: io::Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
+        self.0.borrow_mut().ends(|entry, at| entry.end = at);
+        Ok(())
+    }
+
+    fn end_object<W: io::Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
+        self.0.borrow_mut().close();
+        Ok(())
+    }
 }
 
-fn write_sequence<T>(
-    open: u8,
-    close: u8,
-    items: impl IntoIterator<Item = T>,
-    out: &mut Vec<u8>,
-    each: impl Fn(T, &mut Vec<u8>),
-) {
-    out.push(open);
-    for (index, item) in items.into_iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
+impl Written {
+    fn ends(&mut self, note: impl FnOnce(&mut Entry, usize)) {
+        let at = self.bytes.len();
+        if let Some(entry) = self.open.last_mut().and_then(|object| object.entries.last_mut()) {
+            note(entry, at);
         }
-        each(item, out);
     }
-    out.push(close);
+
+    /// Ends the innermost object, with its entries in their order.
+    fn close(&mut self) {
+        let Some(Object { start, entries }) = self.open.pop() else { return };
+        let keys: Vec<Cow<'_, str>> =
+            entries.iter().map(|entry| key(&self.bytes[entry.key.clone()])).collect();
+        if !keys.is_sorted_by(|a, b| a < b) {
+            // Stable, so that of a key that was written twice the last one is known.
+            let mut order: Vec<usize> = (0..keys.len()).collect();
+            order.sort_by_key(|at| &keys[*at]);
+            let last_of_its_key = |pair: &&[usize]| keys[pair[0]] != keys[pair[1]];
+            let kept = order.windows(2).filter(last_of_its_key).map(|pair| pair[0]);
+            let mut sorted = vec![b'{'];
+            for at in kept.chain(order.last().copied()) {
+                if sorted.len() > 1 {
+                    sorted.push(b',');
+                }
+                sorted.extend_from_slice(&self.bytes[entries[at].key.start..entries[at].end]);
+            }
+            self.bytes.truncate(start);
+            self.bytes.extend_from_slice(&sorted);
+        }
+        self.bytes.push(b'}');
+    }
+}
+
+/// A key by itself: escapes do not sort as what they stand for.
+fn key(written: &[u8]) -> Cow<'_, str> {
+    let inner = written.get(1..written.len().saturating_sub(1)).unwrap_or_default();
+    match std::str::from_utf8(inner) {
+        Ok(plain) if !inner.contains(&b'\\') => Cow::Borrowed(plain),
+        _ => Cow::Owned(serde_json::from_slice(written).unwrap_or_default()),
+    }
 }
 
 /// `sha256:<hex>` of the bytes.
@@ -62,20 +153,60 @@ pub fn digest(bytes: &[u8]) -> String {
     text
 }
 
-/// `sha256:<hex>` of the canonical text.
-pub fn digest_json(value: &Value) -> String {
-    digest(canonical_json(value).as_bytes())
+/// `sha256:<hex>` of the canonical text of what can always be written: maps with text for keys, and no more.
+pub fn digest_json<T: Serialize + ?Sized>(value: &T) -> String {
+    digest(canonical_text(value).unwrap_or_default().as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::collections::BTreeMap;
 
     #[test]
     fn keys_are_sorted_at_every_depth() {
         let value = json!({"b": [{"z": 1, "a": null}], "a": "x\"\n"});
         assert_eq!(canonical_json(&value), r#"{"a":"x\"\n","b":[{"a":null,"z":1}]}"#);
+    }
+
+    #[test]
+    fn keys_sort_as_what_they_stand_for_whatever_writes_them() {
+        #[derive(Serialize)]
+        struct Unsorted {
+            z: BTreeMap<u32, Option<char>>,
+            #[serde(rename = "a")]
+            first: (f64, i8, ()),
+            #[serde(flatten)]
+            more: BTreeMap<&'static str, Vec<Value>>,
+        }
+        let text = canonical_text(&Unsorted {
+            z: BTreeMap::from([(10, None), (9, Some('\u{1}'))]),
+            first: (0.5, -1, ()),
+            // Written, they begin with a backslash; `a!` is before `aa`, although a quotation mark is before both.
+            more: BTreeMap::from([("\"", vec![]), ("aa", vec![json!({})]), ("a!", vec![]), ("\n", vec![])]),
+        });
+        let want = r#"{"\n":[],"\"":[],"a":[0.5,-1,null],"a!":[],"aa":[{}],"z":{"10":null,"9":"\u0001"}}"#;
+        assert_eq!(text.expect("written"), want);
+    }
+
+    #[test]
+    fn of_a_key_that_comes_twice_the_last_one_counts() {
+        struct Twice;
+        impl Serialize for Twice {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map([("b", 1), ("a", 2), ("b", 3), ("a", 4)])
+            }
+        }
+        let tree = serde_json::to_value(Twice).expect("a value");
+        assert_eq!(canonical_text(&Twice).expect("written"), canonical_json(&tree));
+        assert_eq!(canonical_json(&tree), r#"{"a":4,"b":3}"#);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error() {
+        let keys_that_are_none = BTreeMap::from([(vec![1], 1)]);
+        assert!(canonical_text(&keys_that_are_none).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::apply::Run;
 use super::read::{self, Found, LiveTopic, Wanted};
 use super::task::{Step, Task};
+use crate::acl::read::setting;
 use crate::client::Failure;
 use crate::provider::SETTLE;
 use datamesh_provider::{ErrorKind, Event, Interruption, Outcome};
@@ -136,11 +137,17 @@ fn late(run: &Run<'_>, task: &Task<'_>, last: Option<Found>, waited: Duration) -
     Outcome::Indeterminate(Interruption::NoAnswer(error))
 }
 
+/// Whether brokers create the topics that clients ask for; taken for so where they do not say.
+async fn come_back(run: &Run<'_>) -> bool {
+    let setting = setting(run.cluster, run.cx, "auto.create.topics.enable").await;
+    setting.is_none_or(|value| !value.eq_ignore_ascii_case("false"))
+}
+
 /// Looks once more at what was deleted: a client that still uses the name brings it back where brokers create
 /// topics by themselves.
 async fn stay_gone(run: &Run<'_>, gone: Vec<Task<'_>>) {
     let mut found = HashMap::new();
-    if !gone.is_empty() && run.cx.pause(REAPPEARS_WITHIN).await {
+    if !gone.is_empty() && come_back(run).await && run.cx.pause(REAPPEARS_WITHIN).await {
         let names = gone.iter().map(|task| (task.name(), task.wanted())).collect();
         found = read::by_name(run.cluster, run.cx, &names).await;
     }

@@ -171,9 +171,12 @@ fn finding(topic: &str, of: &Use, now: i64) -> Option<Diagnostic> {
         let detail = format!("The topic {topic} is to be deleted: {said}.");
         return Some(Diagnostic::note(codes::HOLDS_RECORDS, detail));
     }
-    let detail = format!("The topic {topic} is to be deleted and seems to be in use: {said}.");
-    let help = "stop its producers and move its consumers first; its records cannot be brought back";
-    Some(Diagnostic::warning(codes::IN_USE, detail).help(help))
+    let detail = format!("The topic {topic} is to be deleted and is in use: {said}.");
+    let found = match of.groups.is_empty() {
+        true => Diagnostic::warning(codes::IN_USE, detail),
+        false => Diagnostic::error(codes::IN_USE, detail),
+    };
+    Some(found.help("stop its producers and consumers first; its records cannot be brought back"))
 }
 
 fn group_names(groups: &BTreeSet<String>) -> String {
@@ -241,7 +244,7 @@ mod tests {
     #[test]
     fn recent_records_are_a_warning_and_old_ones_a_note() {
         let recent = told(&written(3 * MINUTE));
-        let words = "The topic t is to be deleted and seems to be in use: it holds about 12 records, the newest of 3 minutes ago.";
+        let words = "The topic t is to be deleted and is in use: it holds about 12 records, the newest of 3 minutes ago.";
         assert_eq!(recent, Some(("DM0523", words.to_owned())));
         let old = told(&written(RECENT));
         let words = "The topic t is to be deleted: it holds about 12 records, the newest of 7 days ago.";
@@ -258,7 +261,8 @@ mod tests {
             (2, "it is read by the consumer groups g0 and g1."),
             (7, "it is read by the consumer groups g0, g1, g2, g3, g4 and 2 more."),
         ] {
-            let (code, detail) = told(&Use { groups: groups(count), ..Use::default() }).expect("told");
+            let of = Use { groups: groups(count), ..Use::default() };
+            let (code, detail) = told(&of).expect("told");
             assert!(code == "DM0523" && detail.ends_with(words), "{code} {detail}");
         }
     }
