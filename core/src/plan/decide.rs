@@ -226,6 +226,10 @@ fn update(
     change.incarnation = object.incarnation.clone().or_else(|| prior.record.incarnation.clone());
     change.bookkeeping = stale_record(prior, &change, &declared);
     change.planned = Some(desired);
+    if !change.is_work() {
+        // Of most resources there is nothing to do, and what is declared says it all.
+        (change.prior, change.live, change.planned) = (None, None, None);
+    }
     Decision { change: Some(change), drift, diagnostics, unreadable: None }
 }
 

@@ -28,7 +28,10 @@ pub fn read_set(
         if options.scope.contains(address) || moved.contains(address) {
             let key = (record.system.clone(), record.ty.clone(), record.id.clone());
             let entry = wanted.entry(key).or_default();
-            entry.0.push(record.attributes.clone());
+            // Nearly always what is declared.
+            if !entry.0.contains(&record.attributes) {
+                entry.0.push(record.attributes.clone());
+            }
             entry.1 |= options.mode == Mode::Destroy || !desired.resources.contains_key(address);
         }
     }

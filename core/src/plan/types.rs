@@ -187,7 +187,7 @@ pub struct ResourceChange {
     pub notes: Vec<String>,
     /// What the system will assign: shown as `(known after apply)`.
     pub computed: Vec<String>,
-    /// What we last applied.
+    /// What we last applied. `None`, as `live` and `planned` are, where there is nothing to do: all is as declared.
     pub prior: Option<Attributes>,
     /// What is live, as far as it is managed: what is declared, and what was last applied.
     pub live: Option<Attributes>,

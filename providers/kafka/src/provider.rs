@@ -72,6 +72,6 @@ fn is_acl(ty: &TypeName) -> bool {
 }
 
 /// Access control bindings, and everything else.
-fn split<T: Clone>(all: &[T], ty: impl Fn(&T) -> &TypeName) -> (Vec<T>, Vec<T>) {
-    all.iter().cloned().partition(|one| is_acl(ty(one)))
+fn split<T>(all: &[T], ty: impl Fn(&T) -> &TypeName) -> (Vec<&T>, Vec<&T>) {
+    all.iter().partition(|one| is_acl(ty(one)))
 }

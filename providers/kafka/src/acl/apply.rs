@@ -79,7 +79,7 @@ struct Run<'a> {
     out: &'a dyn Sink<OpOutcome>,
 }
 
-pub(crate) async fn apply(cluster: &Cluster, cx: &Context, ops: &[Operation], out: &dyn Sink<OpOutcome>) {
+pub(crate) async fn apply(cluster: &Cluster, cx: &Context, ops: &[&Operation], out: &dyn Sink<OpOutcome>) {
     let run = Run { cluster, cx, out };
     let mut tasks = Vec::new();
     for op in ops {

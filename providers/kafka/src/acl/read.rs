@@ -31,7 +31,7 @@ pub(crate) enum Listed {
     Disabled,
 }
 
-pub(crate) async fn read(cluster: &Cluster, cx: &Context, want: &[ReadRequest], out: &dyn Sink<ReadResult>) {
+pub(crate) async fn read(cluster: &Cluster, cx: &Context, want: &[&ReadRequest], out: &dyn Sink<ReadResult>) {
     if want.is_empty() {
         return;
     }

@@ -27,7 +27,7 @@ pub(super) struct Run<'a> {
     out: &'a dyn Sink<OpOutcome>,
 }
 
-pub(crate) async fn apply(cluster: &Cluster, cx: &Context, ops: &[Operation], out: &dyn Sink<OpOutcome>) {
+pub(crate) async fn apply(cluster: &Cluster, cx: &Context, ops: &[&Operation], out: &dyn Sink<OpOutcome>) {
     let run = Run { cluster, cx, out };
     let mut steps: BTreeMap<Step, Vec<Task<'_>>> = BTreeMap::new();
     for op in ops {

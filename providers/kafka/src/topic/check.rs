@@ -12,7 +12,12 @@ use std::collections::HashMap;
 const AT_ONCE: usize = 250;
 
 /// Creates and configs only: brokers exist that carry out a validate-only request for more partitions.
-pub(crate) async fn check(cluster: &Cluster, cx: &Context, ops: &[Operation], out: &dyn Sink<OpDiagnostics>) {
+pub(crate) async fn check(
+    cluster: &Cluster,
+    cx: &Context,
+    ops: &[&Operation],
+    out: &dyn Sink<OpDiagnostics>,
+) {
     for step in [Step::Create, Step::Config] {
         let of_step = ops.iter().filter(|op| Step::of(op) == Some(step));
         // What does not decode is refused when it is applied.

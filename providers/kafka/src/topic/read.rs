@@ -49,7 +49,7 @@ pub(crate) fn encode(attrs: &TopicAttrs) -> Attributes {
 /// `None` when the broker says that there is no such topic.
 pub(crate) type Found = Result<Option<LiveTopic>, Failure>;
 
-pub(crate) async fn read(cluster: &Cluster, cx: &Context, want: &[ReadRequest], out: &dyn Sink<ReadResult>) {
+pub(crate) async fn read(cluster: &Cluster, cx: &Context, want: &[&ReadRequest], out: &dyn Sink<ReadResult>) {
     if want.is_empty() {
         return;
     }

@@ -34,7 +34,12 @@ struct Use {
 }
 
 /// Tells of topics that are to be deleted while they are written to or read.
-pub(crate) async fn check(cluster: &Cluster, cx: &Context, ops: &[Operation], out: &dyn Sink<OpDiagnostics>) {
+pub(crate) async fn check(
+    cluster: &Cluster,
+    cx: &Context,
+    ops: &[&Operation],
+    out: &dyn Sink<OpDiagnostics>,
+) {
     let deletes = ops.iter().filter(|op| Step::of(op) == Some(Step::Delete));
     // What does not decode is refused when it is applied.
     let tasks: Vec<_> = deletes.filter_map(|op| Task::new(op).ok()).collect();
