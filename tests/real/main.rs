@@ -6,6 +6,7 @@
 mod access;
 mod avro;
 mod brokers;
+mod clusters;
 mod failures;
 mod formats;
 mod iceberg;
@@ -16,6 +17,7 @@ mod languages;
 mod mesh;
 mod mesh_folder;
 mod registry;
+mod registry_guarded;
 mod registry_tls;
 mod sandbox;
 mod seed;

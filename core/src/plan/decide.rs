@@ -59,6 +59,32 @@ pub(crate) fn declared(
     brake(decision, wanted, options)
 }
 
+/// Declared under another name, or in another system, than it was made.
+fn name_is_fixed(address: &Address, record: &PriorResource, wanted: &DesiredResource) -> Diagnostic {
+    let (was, is) = (record.id.as_str(), wanted.object.id.as_str());
+    let (there, here) = (&record.system, &wanted.object.system);
+    let (detail, help) = if there == here {
+        (
+            format!(
+                "{address} was created as `{was}` in {there}, and is now declared as `{is}`. Renaming it would leave the \
+                 data behind under the old name."
+            ),
+            format!(
+                "Spell the old name `{was}` to keep it, or publish the new name as a new version of the product."
+            ),
+        )
+    } else {
+        (
+            format!(
+                "{address} was created as `{was}` in {there}, and is now declared as `{is}` in {here}. Moving it would \
+                 leave the data behind in {there}."
+            ),
+            format!("Put it back into {there}, or publish it in {here} as a new version of the product."),
+        )
+    };
+    Diagnostic::error(codes::NAME_IS_FIXED, detail).help(help)
+}
+
 /// Claims and names that make any plan for this resource wrong.
 fn conflict(index: &Index<'_>, sides: &Sides<'_>, wanted: &DesiredResource) -> Option<Diagnostic> {
     let address = sides.address;
@@ -66,18 +92,7 @@ fn conflict(index: &Index<'_>, sides: &Sides<'_>, wanted: &DesiredResource) -> O
     if let Some(prior) = &sides.prior {
         let record = prior.record;
         if record.id != wanted.object.id || record.system != wanted.object.system {
-            let detail = format!(
-                "{address} was created as `{}` in {}, and is now declared as `{}` in {}. Renaming it would leave the \
-                 data behind under the old name.",
-                record.id.as_str(),
-                record.system,
-                wanted.object.id.as_str(),
-                wanted.object.system
-            );
-            return Some(place(Diagnostic::error(codes::NAME_IS_FIXED, detail).help(format!(
-                "Spell the old name `{}` to keep it, or publish the new name as a new version of the product.",
-                record.id.as_str()
-            ))));
+            return Some(place(name_is_fixed(address, record, wanted)));
         }
         return None;
     }
