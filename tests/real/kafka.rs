@@ -1,14 +1,15 @@
 //! The Kafka provider on a real cluster.
 
 use crate::support::servers::{Servers, servers};
+use crate::witness::Witness;
 use datamesh_conformance::testing::{RealClock, context};
 use datamesh_conformance::{Sample, Suite};
 use datamesh_kafka::DEF;
 use datamesh_provider::{
     Attributes, CallBudget, Cancel, CancelStage, ChangeSpec, ConnectRequest, Context, ErrorKind, Facts,
-    Interruption, LiveObject, Located, ObjectId, OpAction, OpDiagnostics, OpOutcome, Operation, OperationId,
-    Outcome, Provider, ProviderError, ReadRequest, ReadResult, ResourceType, SpanMap, SystemName, TypeName,
-    View,
+    Interruption, Listed, LiveObject, Located, ObjectId, OpAction, OpDiagnostics, OpOutcome, Operation,
+    OperationId, Outcome, Provider, ProviderError, ReadRequest, ReadResult, ResourceType, SpanMap,
+    SystemName, TypeName, View,
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -381,6 +382,48 @@ async fn brokers_are_asked_in_advance() {
     let after = fixture.live(&id, json!({"config": {"retention.ms": "", "compression.type": ""}})).await;
     assert!(after.attributes.get("config").is_none(), "a check sets nothing: {after:?}");
     fixture.delete(&after).await;
+}
+
+/// Bindings, and who uses a topic: with all other tests here, every call of the module with `unsafe`, so that it can be
+/// looked at for leaks in this process.
+#[tokio::test(flavor = "multi_thread")]
+async fn bindings_are_made_listed_and_taken_away_beside_a_topic_in_use() {
+    let Some(fixture) = Fixture::new("bindings").await else { return };
+    let Some(witness) = servers().and_then(Witness::of) else { return };
+    let topic = fixture.create(&fixture.id("t"), json!({"partitions": 2})).await;
+    let name = topic.id.as_str();
+    let planned = attrs(json!({"name": name, "principal": "User:reader", "operation": "read"}));
+    let binding = ObjectId::new(format!("read@topic={name}@User:reader"));
+    let ty = TypeName::new("kafka_acl");
+    let op = |action, step: &str| Operation {
+        ty: ty.clone(),
+        planned: Some(planned.clone()),
+        live: Some(planned.clone()),
+        ..fixture.op(&binding, action, step)
+    };
+    let listed = async || {
+        let sink: Mutex<Vec<Listed>> = Mutex::default();
+        fixture.provider.list(&fixture.cx, &ty, &sink).await.expect("listed");
+        taken(sink).into_iter().filter(|listed| listed.id == binding).count()
+    };
+    assert!(matches!(fixture.outcome(&fixture.cx, op(OpAction::Create, "create")).await, Outcome::Done(_)));
+    assert_eq!(listed().await, 1);
+    witness.add_records(name, 5, 0);
+    let reader = witness.reader(name, &format!("{name}-group"));
+    let delete = Operation {
+        live: Some(topic.attributes.clone()),
+        incarnation: topic.incarnation.clone(),
+        ..fixture.op(&topic.id, OpAction::Delete, "delete")
+    };
+    let found = fixture.check(delete).await;
+    let in_use = |found: &(&str, bool, String)| {
+        found.0 == "DM0523" && found.1 && found.2.contains("5 records") && found.2.contains("-group")
+    };
+    assert!(matches!(&found[..], [found] if in_use(found)), "{found:?}");
+    drop(reader);
+    assert_eq!(fixture.outcome(&fixture.cx, op(OpAction::Delete, "delete")).await, Outcome::Deleted);
+    assert_eq!(listed().await, 0);
+    assert_eq!(fixture.delete(&topic).await, Outcome::Deleted);
 }
 
 /// On a cluster that makes the topics that clients ask for.
