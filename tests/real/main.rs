@@ -16,6 +16,7 @@ mod kills;
 mod languages;
 mod mesh;
 mod mesh_folder;
+mod references;
 mod registry;
 mod registry_guarded;
 mod registry_tls;

@@ -57,6 +57,9 @@ pub const CLAIMED_TWICE: Code = Code::new("DM0257", "two declarations claim the 
 pub const BAD_TEMPLATE: Code = Code::new("DM0258", "the topic template is wrong");
 pub const BAD_SOURCE: Code = Code::new("DM0259", "this file cannot be the contract");
 
+// References between schemas.
+pub const BAD_SCHEMA_REFERENCE: Code = Code::new("DM0265", "this schema cannot be referred to");
+
 // Lineage.
 pub const UNKNOWN_SOURCE: Code = Code::new("DM0260", "a lineage source is not declared");
 

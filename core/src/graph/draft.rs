@@ -89,6 +89,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) ports: Vec<Value>,
     /// Owners of the products it is made from.
     pub(crate) sources: Vec<String>,
+    /// Owners of the products whose schemas its own refers to.
+    pub(crate) refers: BTreeSet<String>,
     pub(crate) found: Diagnostics,
     lifecycle: Lifecycle,
     field_places: Option<Arc<SpanMap>>,
@@ -121,6 +123,7 @@ impl<'a> Draft<'a> {
             locations: Vec::new(),
             ports: Vec::new(),
             sources: Vec::new(),
+            refers: BTreeSet::new(),
             found: Diagnostics::default(),
             lifecycle: lifecycle(product.doc),
             field_places: None,

@@ -71,7 +71,7 @@ impl Held {
         for draft in drafts {
             let user = draft.product.owner.as_str();
             users.entry(&draft.product.domain_name).or_default().push(user);
-            for source in &draft.sources {
+            for source in draft.sources.iter().chain(&draft.refers) {
                 users.entry(source).or_default().push(user);
                 if let Some((product, _)) = source.rsplit_once('@').filter(|_| versionless) {
                     users.entry(product).or_default().push(user);

@@ -22,6 +22,7 @@ mod partial;
 mod ports;
 mod products;
 pub mod recorded;
+mod references;
 pub mod resolve;
 mod secrets;
 pub mod selector;

@@ -10,7 +10,7 @@ use crate::graph::products::{Product, Products};
 use crate::graph::recorded::{FixedNames, Recorded};
 use crate::graph::{
     DesiredGraph, DesiredResource, Lifecycle, catalog, claims, codes, dormant, namespaces, partial, ports,
-    source, subject, template,
+    references, source, subject, template,
 };
 use crate::manifest::Load;
 use datamesh_provider::{Address, Attributes, Code, Diagnostic, Diagnostics, Object, Severity, SpanMap};
@@ -95,6 +95,7 @@ fn run(
         held.hold_all(&owners, &conflict);
         found.push(conflict);
     }
+    found.extend(references::circles(&drafts));
     found.extend(partial::findings(parts, &world.products.unplanned));
     for draft in &mut drafts {
         found.extend(std::mem::take(&mut draft.found).scoped(&draft.product.owner));

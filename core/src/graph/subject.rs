@@ -4,9 +4,11 @@ use crate::contract::RecordName;
 use crate::graph::codes;
 use crate::graph::draft::{Draft, Part, Topic};
 use crate::graph::environment::ResolvedEnvironment;
+use crate::graph::references::{self, References};
 use crate::graph::{ports, source, systems};
 use crate::manifest::model::{Compatibility, ProductSchema, SchemaFormat};
 use datamesh_provider::{Address, Attributes, Diagnostic, Span, SpanMap, Spanned, SystemName};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -24,9 +26,10 @@ pub(crate) fn compatibility_word(level: Compatibility) -> &'static str {
 
 /// What later versions will do, said where it is written.
 pub(crate) fn unsupported(draft: &mut Draft<'_>, schema: &ProductSchema) {
-    if let Some(reference) = schema.references.first() {
-        let help = "Declare the fields of the other type here, as a `struct`.";
-        draft.not_supported("`references` to other schemas", reference.span, help);
+    if let Some(reference) = schema.references.first().filter(|_| schema.source.is_none()) {
+        let help = "Declare the fields of the other type here, as a `struct`; or put the contract into a file, and name it \
+                    with `source`.";
+        draft.not_supported("`references` beside `fields`", reference.span, help);
     }
     if let Some(mode) = &schema.mode {
         draft.not_supported(
@@ -60,11 +63,10 @@ pub(crate) fn subjects(draft: &mut Draft<'_>) {
         }
         return;
     }
-    let topics = draft.topics.clone();
-    match &schema.registry {
-        Some(url) => spelled(draft, schema, url),
-        None => topics.iter().for_each(|topic| derived(draft, schema, topic)),
+    for place in places(draft, schema) {
+        subject_of(draft, schema, place);
     }
+    let topics = draft.topics.clone();
     for topic in &topics {
         if let Some((fields, span)) = &topic.key {
             key(draft, schema, topic, fields, *span);
@@ -97,30 +99,44 @@ fn beside(environment: &ResolvedEnvironment, topic: &Topic, part: &str) -> Strin
     format!("{prefix}{}-{part}", topic.id)
 }
 
-fn spelled(draft: &mut Draft<'_>, schema: &ProductSchema, url: &Spanned<String>) {
-    let environment = draft.world.environment;
-    let (system, subject) = match systems::registry(environment, url) {
-        Ok(found) => found,
-        Err(wrong) => return draft.found.push(*wrong),
-    };
-    let id = format!("{}{subject}", environment.prefixes.subject);
-    let topics = draft.topics.iter().map(|topic| topic.address.clone()).collect();
-    if let Some(address) = draft.address("schema_subject", "contract", url.span) {
-        subject_of(draft, schema, Place { address, system, id, span: url.span, topics, key: None });
+/// Where the values of the product are registered, once its topics are known.
+pub(crate) fn places(draft: &mut Draft<'_>, schema: &ProductSchema) -> Vec<Place<'static>> {
+    let topics = draft.topics.clone();
+    match &schema.registry {
+        Some(url) => spelled(draft, url).into_iter().collect(),
+        None => topics.iter().filter_map(|topic| derived(draft, topic)).collect(),
     }
 }
 
-fn derived(draft: &mut Draft<'_>, schema: &ProductSchema, topic: &Topic) {
+fn spelled(draft: &mut Draft<'_>, url: &Spanned<String>) -> Option<Place<'static>> {
     let environment = draft.world.environment;
-    let Some(address) = draft.address("schema_subject", &topic.port, topic.span) else { return };
+    let (system, subject) = match systems::registry(environment, url) {
+        Ok(found) => found,
+        Err(wrong) => {
+            draft.found.push(*wrong);
+            return None;
+        }
+    };
+    let id = format!("{}{subject}", environment.prefixes.subject);
+    let topics = draft.topics.iter().map(|topic| topic.address.clone()).collect();
+    let address = draft.address("schema_subject", "contract", url.span)?;
+    Some(Place { address, system, id, span: url.span, topics, key: None })
+}
+
+fn derived(draft: &mut Draft<'_>, topic: &Topic) -> Option<Place<'static>> {
+    let environment = draft.world.environment;
+    let address = draft.address("schema_subject", &topic.port, topic.span)?;
     let system = match registry_for(environment, topic) {
         Ok(system) => system,
-        Err(wrong) => return draft.found.push(*wrong),
+        Err(wrong) => {
+            draft.found.push(*wrong);
+            return None;
+        }
     };
     let fixed = draft.world.names.id(&address).filter(|_| !topic.spelled).map(str::to_owned);
     let id = fixed.unwrap_or_else(|| beside(environment, topic, "value"));
     let topics = BTreeSet::from([topic.address.clone()]);
-    subject_of(draft, schema, Place { address, system, id, span: topic.span, topics, key: None });
+    Some(Place { address, system, id, span: topic.span, topics, key: None })
 }
 
 /// The registry beside a Kafka cluster: of the same name, else the default one, else the only one.
@@ -136,10 +152,12 @@ fn registry_for(environment: &ResolvedEnvironment, topic: &Topic) -> Result<Syst
     }
 }
 
-struct Place<'k> {
-    address: Address,
-    system: SystemName,
-    id: String,
+/// A subject before its text.
+#[derive(Debug)]
+pub(crate) struct Place<'k> {
+    pub(crate) address: Address,
+    pub(crate) system: SystemName,
+    pub(crate) id: String,
     span: Option<Span>,
     topics: BTreeSet<Address>,
     /// Only these fields: the record key.
@@ -159,6 +177,16 @@ fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place<'_>) {
     let mut on_create = Attributes::new();
     let mut spans = SpanMap::of_object(span);
     spans.share("schema", places);
+    let mut depends_on = topics;
+    if key.is_none() && schema.source.is_some() && !schema.references.is_empty() {
+        let References { list, spans: named, subjects } = references::of(draft, schema, &system);
+        attributes.insert("references".into(), Value::Array(list));
+        spans.insert(&["references"], schema.references.first().and_then(|first| first.span));
+        for (name, span) in &named {
+            spans.insert(&["references", name], *span);
+        }
+        depends_on.extend(subjects);
+    }
     match &schema.compatibility {
         Some(level) => {
             attributes.insert("compatibility".into(), compatibility_word(level.value).into());
@@ -169,7 +197,7 @@ fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place<'_>) {
         }
     }
     draft.subjects.push(id.clone());
-    draft.add(Part { address, system, id, attributes, on_create, depends_on: topics, spans, span });
+    draft.add(Part { address, system, id, attributes, on_create, depends_on, spans, span });
 }
 
 /// What is registered, and the places of its parts.

@@ -17,13 +17,14 @@ pub(crate) struct Flaw {
     pub(crate) why: String,
 }
 
-/// Everything wrong with a text, or nothing.
-pub(crate) fn flaws(text: &str) -> Vec<Flaw> {
+/// Everything wrong with a text, or nothing. `known` are the full names that its references define.
+pub(crate) fn flaws(text: &str, known: &[&str]) -> Vec<Flaw> {
     let tree: Value = match serde_json::from_str(text) {
         Ok(tree) => tree,
         Err(error) => return vec![Flaw { path: String::new(), why: format!("it is not JSON: {error}") }],
     };
-    let mut check = Check::default();
+    let mut check =
+        Check { defined: known.iter().map(|name| (*name).to_owned()).collect(), flaws: Vec::new() };
     check.schema(&tree, "", &Path::Root);
     check.flaws
 }
@@ -233,8 +234,21 @@ mod tests {
                 {"name": "f", "type": {"type": "fixed", "name": "F", "size": 0}},
             ]}),
         ] {
-            assert_eq!(flaws(&schema.to_string()), [], "{schema}");
+            assert_eq!(flaws(&schema.to_string(), &[]), [], "{schema}");
         }
+    }
+
+    #[test]
+    fn what_references_define_is_known() {
+        let schema = json!({"type": "record", "name": "a.B", "fields": [
+            {"name": "x", "type": "c.D"}, {"name": "y", "type": "E"}]});
+        assert_eq!(flaws(&schema.to_string(), &["c.D", "a.E"]), []);
+        assert_eq!(flaws(&schema.to_string(), &["c.D", "c.E"]).len(), 1, "another name space");
+        assert_eq!(
+            flaws(r#"{"type":"record","name":"c.D","fields":[]}"#, &["c.D"]).len(),
+            1,
+            "defined twice"
+        );
     }
 
     #[test]
@@ -271,13 +285,13 @@ mod tests {
             (json!({"type": "fixed", "name": "F"}), "", "`size`"),
         ];
         for (schema, path, why) in cases {
-            let found = flaws(&schema.to_string());
+            let found = flaws(&schema.to_string(), &[]);
             assert_eq!(found.len(), 1, "{schema}: {found:?}");
             assert!(found[0].path == path && found[0].why.contains(why), "{schema}: {found:?}");
         }
-        assert!(flaws("{")[0].why.contains("not JSON"));
+        assert!(flaws("{", &[])[0].why.contains("not JSON"));
         assert!(
-            flaws(&"[".repeat(100_000))[0].why.contains("not JSON"),
+            flaws(&"[".repeat(100_000), &[])[0].why.contains("not JSON"),
             "deep nesting is an error, not a crash"
         );
     }

@@ -1,11 +1,13 @@
 //! The calls of the Confluent API that this provider makes.
 
 use crate::http::{Answer, Effect, Failure, Http, Request};
+use crate::subject::Reference;
 use datamesh_provider::{Context, ErrorKind, Interruption, Outcome, ProviderError, Refusal};
 use reqwest::Method;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// A call that did not do what was asked.
 #[derive(Debug)]
@@ -52,6 +54,16 @@ pub(crate) struct Registered {
     pub(crate) schema: String,
     #[serde(default, rename = "schemaType")]
     pub(crate) schema_type: Option<String>,
+    #[serde(default)]
+    pub(crate) references: Vec<Pinned>,
+}
+
+/// A version of another subject, under the name that a schema uses for it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Pinned {
+    pub(crate) name: String,
+    pub(crate) subject: String,
+    pub(crate) version: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,15 +97,20 @@ struct ErrorBody {
 pub(crate) struct NewSchema<'a> {
     pub(crate) text: &'a str,
     pub(crate) language: &'a str,
+    pub(crate) references: &'a [Pinned],
 }
 
 impl NewSchema<'_> {
     fn body(self) -> Value {
-        match self.language {
-            // Registries of before 5.5 know no other language and refuse the key.
-            "AVRO" => json!({"schema": self.text}),
-            other => json!({"schema": self.text, "schemaType": other}),
+        let mut body = json!({"schema": self.text});
+        // Registries of before 5.5 know neither other languages nor references, and refuse these keys.
+        if self.language != "AVRO" {
+            body["schemaType"] = self.language.into();
         }
+        if !self.references.is_empty() {
+            body["references"] = json!(self.references);
+        }
+        body
     }
 }
 
@@ -127,6 +144,53 @@ impl Api {
         let during = format!("read subject {subject}");
         let path = ["subjects", subject, "versions", "latest"];
         self.present(self.get(cx, &path, &during).await, &during)
+    }
+
+    /// Where references lead now: the latest version of each subject. The error names the first that is not there.
+    pub(crate) async fn pinned(
+        &self,
+        cx: &Context,
+        references: &[Reference],
+    ) -> Result<Vec<Pinned>, ProviderError> {
+        let mut pinned = Vec::with_capacity(references.len());
+        for Reference { name, subject } in references {
+            let Some(latest) = self.latest(cx, subject).await? else {
+                let error = self.http.error(ErrorKind::Invalid, &format!("look up the reference {name}"));
+                return Err(error.message(format!("there is no subject {subject}")));
+            };
+            pinned.push(Pinned { name: name.clone(), subject: subject.clone(), version: latest.version });
+        }
+        Ok(pinned)
+    }
+
+    /// The texts that references lead to, each once, and after those that it refers to itself.
+    pub(crate) async fn texts(
+        &self,
+        cx: &Context,
+        references: &[Pinned],
+    ) -> Result<Vec<String>, ProviderError> {
+        let mut texts = Vec::new();
+        let mut seen: HashSet<(String, i64)> = HashSet::new();
+        // Each with the text that stands after what it refers to, once that was read.
+        let mut open: Vec<(Pinned, Option<String>)> =
+            references.iter().rev().map(|one| (one.clone(), None)).collect();
+        while let Some((reference, text)) = open.pop() {
+            if let Some(text) = text {
+                texts.push(text);
+                continue;
+            }
+            let Pinned { name, subject, version } = &reference;
+            if !seen.insert((subject.clone(), *version)) {
+                continue;
+            }
+            let Some(found) = self.version(cx, subject, *version).await? else {
+                let error = self.http.error(ErrorKind::Invalid, &format!("read the reference {name}"));
+                return Err(error.message(format!("there is no version {version} of {subject}")));
+            };
+            open.push((reference, Some(found.schema)));
+            open.extend(found.references.into_iter().rev().map(|one| (one, None)));
+        }
+        Ok(texts)
     }
 
     /// The numbers of all versions, oldest first.
@@ -317,6 +381,13 @@ fn meaning(status: u16, code: Option<u64>) -> (ErrorKind, Option<&'static str>) 
             ErrorKind::Invalid,
             Some(
                 "The registry does not take the text for what it is declared as. Apicurio knows a JSON Schema by its `$schema`.",
+            ),
+        ),
+        (422, Some(42206)) => (
+            ErrorKind::Invalid,
+            Some(
+                "Schemas of other subjects use it. Some registries count those that were deleted softly, too: delete them \
+                 for good first (`DELETE <url>/subjects/<name>?permanent=true`).",
             ),
         ),
         (429, _) => (ErrorKind::Throttled, Some("Wait a little, or lower `parallelism`.")),

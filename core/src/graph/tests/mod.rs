@@ -7,6 +7,7 @@ mod lineage;
 mod partial;
 mod ports;
 mod products;
+mod references;
 mod scale;
 mod seed;
 mod source;

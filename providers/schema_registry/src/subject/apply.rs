@@ -48,7 +48,13 @@ pub(crate) async fn apply(api: &Api, cx: &Context, op: &Operation, settle: Durat
     let sent = match goal {
         Goal::Schema(planned) => {
             let text = planned.schema.as_deref().unwrap_or_default();
-            api.register(cx, name, NewSchema { text, language: planned.language() }).await
+            let pinned = match api.pinned(cx, &planned.references).await {
+                Ok(pinned) => pinned,
+                // Nothing was sent yet.
+                Err(error) => return Outcome::Rejected(Refusal { error }),
+            };
+            let new = NewSchema { text, language: planned.language(), references: &pinned };
+            api.register(cx, name, new).await
         }
         Goal::Level(level) => api.set_level(cx, name, level).await,
         Goal::NoLevel => api.unset_level(cx, name).await,
@@ -140,7 +146,9 @@ async fn refuse_revert(
     planned: &SubjectAttrs,
 ) -> Result<(), ProviderError> {
     let text = planned.schema.as_deref().unwrap_or_default();
-    match older_version(api, cx, name, NewSchema { text, language: planned.language() }).await? {
+    let pinned = api.pinned(cx, &planned.references).await?;
+    let new = NewSchema { text, language: planned.language(), references: &pinned };
+    match older_version(api, cx, name, new).await? {
         None => Ok(()),
         Some((older, latest)) => {
             let error = api.http.error(ErrorKind::Invalid, &format!("register a version of {name}"));

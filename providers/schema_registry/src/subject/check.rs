@@ -1,7 +1,7 @@
 //! Asks the registry in advance.
 
 use super::STEP_SCHEMA;
-use super::verdict::{self, Promised};
+use super::verdict::{self, Promised, Text};
 use crate::client::{Api, CallError, NewSchema, Registered, Verdict};
 use crate::codes::{BAD_SCHEMA, INCOMPATIBLE, NOT_JUDGED, REVERT};
 use crate::level::Level;
@@ -22,9 +22,14 @@ pub(crate) async fn check(api: &Api, cx: &Context, op: &Operation) -> Found {
         return Found::new();
     }
     let Some((planned, text)) = super::apply::planned_schema(op) else { return Found::new() };
-    let new = NewSchema { text: &text, language: planned.language() };
     let mut found = Found::new();
     let of_schema = |diagnostic: Diagnostic| (vec!["schema".to_owned()], diagnostic);
+    let pinned = match api.pinned(cx, &planned.references).await {
+        Ok(pinned) => pinned,
+        // It may be made by the same plan.
+        Err(error) => return vec![of_schema(not_judged(&error.to_string()))],
+    };
+    let new = NewSchema { text: &text, language: planned.language(), references: &pinned };
     let mut whole = |diagnostic: Diagnostic| found.push(of_schema(diagnostic));
     let subject = op.object.as_str();
     match older_version(api, cx, subject, new).await {
@@ -45,8 +50,8 @@ pub(crate) async fn check(api: &Api, cx: &Context, op: &Operation) -> Found {
     let before = op.prior.as_ref().and_then(|prior| prior.get("compatibility")).and_then(Value::as_str);
     let promised =
         Promised { desired: planned.compatibility.as_deref(), live: Some(live.name()), applied: before };
-    if promised.level().transitive() && new.language == "AVRO" {
-        match earlier_breaks(api, cx, subject, &promised, &text).await {
+    if new.language == "AVRO" {
+        match unjudged_breaks(api, cx, subject, &promised, new).await {
             Ok(breaks) if !breaks.is_empty() => {
                 found.extend(breaks);
                 return found;
@@ -61,7 +66,7 @@ pub(crate) async fn check(api: &Api, cx: &Context, op: &Operation) -> Found {
     let desired = planned.compatibility.as_deref().and_then(Level::from_name).unwrap_or(live);
     found.extend(
         if desired.implies(live) {
-            told(api, subject, live, api.judge(cx, subject, new, live.transitive()).await)
+            told(api, subject, live, new, api.judge(cx, subject, new, live.transitive()).await)
         } else {
             // The plan judged it by the level that is loosened, too.
             Some(not_judged("its level is loosened before it is registered"))
@@ -71,23 +76,35 @@ pub(crate) async fn check(api: &Api, cx: &Context, op: &Operation) -> Found {
     found
 }
 
-/// What the new text breaks of the promises about the versions before the latest.
-async fn earlier_breaks(
+/// What the new text breaks of the promises about versions that the plan could not judge: those before the latest, where
+/// they count; and the latest, where types of other subjects are in it or in the new one.
+async fn unjudged_breaks(
     api: &Api,
     cx: &Context,
     subject: &str,
     promised: &Promised<'_>,
-    text: &str,
+    new: NewSchema<'_>,
 ) -> Result<Found, ProviderError> {
-    let mut versions = api.versions(cx, subject).await?;
-    versions.pop();
-    let reads = versions.into_iter().map(|version| api.version(cx, subject, version));
+    let transitive = promised.level().transitive();
+    let Some(latest) = api.latest(cx, subject).await? else { return Ok(Found::new()) };
+    let judged = new.references.is_empty() && latest.references.is_empty();
+    let mut versions = if transitive { api.versions(cx, subject).await? } else { vec![latest.version] };
+    if judged {
+        versions.retain(|version| *version != latest.version);
+    }
+    let reads = versions.into_iter().map(|version| async move {
+        let Some(old) = api.version(cx, subject, version).await? else { return Ok(None) };
+        let references = api.texts(cx, &old.references).await?;
+        Ok(Some((old, references)))
+    });
     let read = stream::iter(reads).buffered(cx.budget.parallelism.max(1));
-    let earlier: Vec<Option<Registered>> = read.try_collect().await?;
-    let breaks = earlier
-        .iter()
-        .flatten()
-        .flat_map(|old| verdict::of_earlier(promised, text, &old.schema, old.version));
+    let old: Vec<Option<(Registered, Vec<String>)>> = read.try_collect().await?;
+    let references = api.texts(cx, new.references).await?;
+    let new = Text { text: new.text, references: &references };
+    let breaks = old.iter().flatten().flat_map(|(old, references)| {
+        let text = Text { text: &old.schema, references };
+        verdict::of_version(promised, new, text, old.version)
+    });
     Ok(breaks.take(verdict::SHOWN).collect())
 }
 
@@ -127,6 +144,7 @@ fn told(
     api: &Api,
     subject: &str,
     level: Level,
+    new: NewSchema<'_>,
     verdict: Result<Option<Verdict>, CallError>,
 ) -> Option<Diagnostic> {
     match verdict {
@@ -145,6 +163,11 @@ fn told(
             let help = "Make the change compatible (under BACKWARD: add fields as optional, remove none that lack a \
                         default, keep types), or start a new major version beside this one: `datamesh new version PRODUCT`.";
             Some(Diagnostic::error(INCOMPATIBLE, detail).help(help))
+        }
+        // Apicurio registers what uses schemas of other subjects, and cannot judge all of it. Avro we judged.
+        Err(CallError::Refused { error, code: Some(42201), .. }) if !new.references.is_empty() => {
+            let why = format!("it cannot judge a schema with references in advance ({})", error.message);
+            (new.language != "AVRO").then(|| not_judged(&why))
         }
         Err(CallError::Refused { error, code: Some(42201), .. }) => {
             let detail = format!("The registry cannot read the new schema of {subject}: {}", error.message);

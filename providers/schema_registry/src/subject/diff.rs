@@ -1,13 +1,14 @@
 //! What it takes to get a subject from live to desired.
 
 use super::verdict::{self, Promised};
-use super::{DEFAULT_LEVEL, STEP_DELETE, STEP_LEVEL, STEP_SCHEMA, SubjectAttrs, explain::explain};
+use super::{DEFAULT_LEVEL, Reference, STEP_DELETE, STEP_LEVEL, STEP_SCHEMA, SubjectAttrs, explain::explain};
 use crate::codes::{BAD_SUBJECT, TYPE_CHANGE};
+use crate::equality::same_schema;
 use crate::level::Level;
 use datamesh_provider::{
     AttributeChange, ChangeSpec, Class, Diagnostic, Diagnostics, Facts, Planned, SpanMap, View,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub(super) fn diff(view: View<'_, SubjectAttrs>, facts: &Facts, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
     match view {
@@ -39,11 +40,25 @@ fn create(desired: &SubjectAttrs, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
     let changes = [
         set("schema", &desired.schema),
         set("schema_type", &desired.schema_type),
+        (!desired.references.is_empty()).then(|| of_references(&[], &desired.references)),
         set("compatibility", &desired.compatibility),
     ];
     let steps: &[&str] =
         if desired.compatibility.is_some() { &[STEP_SCHEMA, STEP_LEVEL] } else { &[STEP_SCHEMA] };
     (ChangeSpec::in_place(changes.into_iter().flatten().collect(), steps), Diagnostics::default())
+}
+
+/// What becomes of the references.
+fn of_references(before: &[Reference], after: &[Reference]) -> AttributeChange {
+    // By the names that the schema uses.
+    let list = |all: &[Reference]| -> Value {
+        all.iter()
+            .map(|one| (one.name.clone(), Value::String(one.subject.clone())))
+            .collect::<Map<_, _>>()
+            .into()
+    };
+    let after = if after.is_empty() { Planned::Unset } else { Planned::Value(list(after)) };
+    AttributeChange::new(&["references"], (!before.is_empty()).then(|| list(before)), after)
 }
 
 /// The level is taken away first: some registries keep it for whoever uses the name next.
@@ -68,12 +83,17 @@ fn update(
             found.push(type_change(live, desired, at));
             return (spec, found);
         }
-        let before = live.schema.clone().map(Value::String);
-        spec.changes.push(AttributeChange::new(
-            &["schema"],
-            before,
-            Planned::Value(Value::String(text.clone())),
-        ));
+        let same_text = |before: &String| same_schema(desired.language(), before, text);
+        if !live.schema.as_ref().is_some_and(same_text) {
+            let before = live.schema.clone().map(Value::String);
+            let after = Planned::Value(Value::String(text.clone()));
+            spec.changes.push(AttributeChange::new(&["schema"], before, after));
+        }
+        if live.references != desired.references {
+            spec.changes.push(of_references(&live.references, &desired.references));
+        }
+        // Types of other subjects are not known here: with references it is judged when the registry is asked.
+        let alone = live.references.is_empty() && desired.references.is_empty();
         if let (Some(before), "AVRO") = (&live.schema, desired.language()) {
             spec.notes = explain(before, text);
             let promised = Promised {
@@ -81,7 +101,9 @@ fn update(
                 live: live.compatibility.as_deref().or(default_level(facts)),
                 applied,
             };
-            found.extend(verdict::of_latest(&promised, text, before, at));
+            if alone {
+                found.extend(verdict::of_latest(&promised, text, before, at));
+            }
         }
     }
     let level = desired.compatibility.as_ref().filter(|_| desired.compatibility != live.compatibility);

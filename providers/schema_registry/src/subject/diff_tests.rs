@@ -6,8 +6,8 @@ use proptest::prelude::*;
 fn attrs(schema: Option<&str>, level: Option<&str>) -> SubjectAttrs {
     SchemaSubject::normalize(SubjectAttrs {
         schema: schema.map(Into::into),
-        schema_type: None,
         compatibility: level.map(Into::into),
+        ..SubjectAttrs::default()
     })
 }
 
@@ -205,6 +205,25 @@ fn breaks_are_many_or_beyond_judging() {
     assert!(told.len() == 1 && told[0].starts_with("Note") && told[0].contains("not defined"), "{told:?}");
 }
 
+#[test]
+fn another_reference_is_another_schema() {
+    let of = |references: &[(&str, &str)]| {
+        let reference =
+            |(name, subject): &(&str, &str)| Reference { name: (*name).into(), subject: (*subject).into() };
+        let references = references.iter().map(reference).collect();
+        SchemaSubject::normalize(SubjectAttrs { references, ..attrs(Some(STRING), None) })
+    };
+    let (one, same) = (of(&[("n.A", "a"), ("n.B", "b")]), of(&[("n.B", "b"), ("n.A", "a")]));
+    assert!(updated(&one, &same, "NONE").is_no_op(), "their order says nothing");
+    let other = updated(&one, &of(&[("n.A", "a"), ("n.B", "c")]), "NONE");
+    assert_eq!(other.steps, [STEP_SCHEMA]);
+    assert_eq!(other.changes.len(), 1, "the text is as it was: {:?}", other.changes);
+    assert_eq!(other.changes[0].path, ["references"]);
+    assert_eq!(updated(&one, &of(&[]), "NONE").changes[0].after, Planned::Unset);
+    let (made, _) = create(&one, &SpanMap::default());
+    assert!(made.changes.iter().any(|change| change.path == ["references"]), "{made:?}");
+}
+
 fn any_attrs() -> impl Strategy<Value = SubjectAttrs> {
     let text = prop_oneof![
         Just(STRING.to_owned()),
@@ -219,8 +238,16 @@ fn any_attrs() -> impl Strategy<Value = SubjectAttrs> {
         Just(" full ".into())
     ];
     let option = proptest::option::of::<BoxedStrategy<String>>;
-    (option(text.boxed()), option(ty.boxed()), option(level.boxed()))
-        .prop_map(|(schema, schema_type, compatibility)| SubjectAttrs { schema, schema_type, compatibility })
+    let reference = ("[ab]", "[ab]").prop_map(|(name, subject)| Reference { name, subject });
+    let references = proptest::collection::vec(reference, 0..3);
+    (option(text.boxed()), option(ty.boxed()), references, option(level.boxed())).prop_map(
+        |(schema, schema_type, references, compatibility)| SubjectAttrs {
+            schema,
+            schema_type,
+            references,
+            compatibility,
+        },
+    )
 }
 
 proptest! {
@@ -254,12 +281,14 @@ proptest! {
         let after = SubjectAttrs {
             schema: desired.schema.clone().or(live.schema.clone()),
             schema_type: if desired.schema.is_some() { desired.schema_type.clone() } else { live.schema_type.clone() },
+            references: if desired.schema.is_some() { desired.references.clone() } else { live.references.clone() },
             compatibility: desired.compatibility.clone().or(live.compatibility.clone()),
         };
         let view = View::Update { prior: &desired, live: &after, desired: &desired };
         prop_assert!(diff(view, &facts, &SpanMap::default()).0.is_no_op());
         let managed = SchemaSubject::managed(&after, &desired);
         prop_assert_eq!(managed.schema, desired.schema);
+        prop_assert_eq!(managed.references, desired.references);
         prop_assert_eq!(managed.compatibility, desired.compatibility);
     }
 }

@@ -42,9 +42,22 @@ pub struct SubjectAttrs {
     /// `AVRO` (where a schema is given without a type), `JSON` or `PROTOBUF`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_type: Option<String>,
+    /// Schemas of other subjects that this one uses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
     /// The subject's own compatibility level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compatibility: Option<String>,
+}
+
+/// A schema of another subject, under the name that this one uses for it. Which version is meant is decided when this
+/// one is registered: the latest of then.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// In Avro the full name of a type, in Protobuf the path of an import, in JSON Schema what `$ref` says.
+    pub name: String,
+    pub subject: String,
 }
 
 impl SubjectAttrs {
@@ -57,7 +70,9 @@ impl SubjectAttrs {
     pub(crate) fn same_schema(&self, other: &Self) -> bool {
         match (&self.schema, &other.schema) {
             (Some(a), Some(b)) => {
-                self.language() == other.language() && crate::equality::same_schema(self.language(), a, b)
+                self.language() == other.language()
+                    && self.references == other.references
+                    && crate::equality::same_schema(self.language(), a, b)
             }
             (a, b) => a.is_none() && b.is_none(),
         }
@@ -83,13 +98,14 @@ impl Resource for SchemaSubject {
 
     fn fill(declared: SubjectAttrs, on_create: SubjectAttrs) -> SubjectAttrs {
         // The type goes with the text: a default type must not change the language of a declared schema.
-        let (schema, schema_type) = match declared.schema {
-            Some(schema) => (Some(schema), declared.schema_type),
-            None => (on_create.schema, declared.schema_type.or(on_create.schema_type)),
+        let (schema, schema_type, references) = match declared.schema {
+            Some(schema) => (Some(schema), declared.schema_type, declared.references),
+            None => (on_create.schema, declared.schema_type.or(on_create.schema_type), on_create.references),
         };
         SubjectAttrs {
             schema,
             schema_type,
+            references,
             compatibility: declared.compatibility.or(on_create.compatibility),
         }
     }

@@ -7,7 +7,11 @@ use super::SubjectAttrs;
 pub(super) fn normalize(attrs: SubjectAttrs) -> SubjectAttrs {
     let word = |text: String| text.trim().to_ascii_uppercase();
     let default = attrs.schema.is_some().then(|| "AVRO".to_owned());
+    // They say nothing without a schema.
+    let mut references = if attrs.schema.is_some() { attrs.references } else { Vec::new() };
+    references.sort_unstable();
     SubjectAttrs {
+        references,
         schema_type: attrs.schema_type.map(word).or(default),
         compatibility: attrs.compatibility.map(word),
         schema: attrs.schema,
@@ -20,8 +24,11 @@ pub(super) fn managed(live: &SubjectAttrs, like: &SubjectAttrs) -> SubjectAttrs 
     let schema = like.schema.as_ref().and_then(|declared| {
         if live.same_schema(like) { Some(declared.clone()) } else { live.schema.clone() }
     });
+    // They are part of the schema: who manages that manages them.
+    let references = if like.schema.is_some() { live.references.clone() } else { Vec::new() };
     SubjectAttrs {
         schema,
+        references,
         schema_type: like.schema_type.as_ref().and(live.schema_type.clone()),
         compatibility: like.compatibility.as_ref().and(live.compatibility.clone()),
     }

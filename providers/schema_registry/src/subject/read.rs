@@ -1,7 +1,7 @@
 //! Reads one subject.
 
-use super::SubjectAttrs;
-use crate::client::{Api, Registered};
+use super::{Reference, SubjectAttrs};
+use crate::client::{Api, Pinned, Registered};
 use datamesh_provider::{Attributes, Context, ErrorKind, LiveObject, ObjectId, ProviderError, ReadRequest};
 use serde_json::Value;
 
@@ -40,13 +40,16 @@ pub(crate) async fn subject(
     name: &str,
     with_level: bool,
 ) -> Result<Option<Found>, ProviderError> {
-    let Some(Registered { id, version, schema, schema_type }) = api.latest(cx, name).await? else {
+    let Some(Registered { id, version, schema, schema_type, references }) = api.latest(cx, name).await?
+    else {
         return Ok(None);
     };
+    let references = references.into_iter().map(|Pinned { name, subject, .. }| Reference { name, subject });
+    let references = references.collect();
     let compatibility = if with_level { api.level(cx, name).await? } else { None };
     let schema_type = schema_type.or_else(|| Some("AVRO".to_owned()));
-    let attrs =
-        super::normalize::normalize(SubjectAttrs { schema: Some(schema), schema_type, compatibility });
+    let attrs = SubjectAttrs { schema: Some(schema), schema_type, references, compatibility };
+    let attrs = super::normalize::normalize(attrs);
     Ok(Some(Found { name: name.to_owned(), attrs, id, version }))
 }
 
@@ -61,12 +64,11 @@ impl Found {
     }
 
     pub(crate) fn live(&self) -> LiveObject {
-        let SubjectAttrs { schema, schema_type, compatibility } = self.attrs.clone();
-        let attributes = [("schema", schema), ("schema_type", schema_type), ("compatibility", compatibility)];
-        let attributes: Attributes = attributes
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?))))
-            .collect();
+        let attributes = match serde_json::to_value(&self.attrs) {
+            Ok(Value::Object(map)) => map,
+            // Texts and lists of them always encode as a map.
+            _ => Attributes::new(),
+        };
         let computed = [("id", self.id), ("version", self.version)];
         LiveObject {
             id: ObjectId::new(self.name.as_str()),

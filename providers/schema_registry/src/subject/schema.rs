@@ -18,6 +18,10 @@ pub(super) const SCHEMA: Schema = Schema {
             immutable: true,
             ..attribute("schema_type", "The language of the schema: AVRO, JSON or PROTOBUF.")
         },
+        attribute(
+            "references",
+            "Schemas of other subjects that this one uses: their names here, and the subjects.",
+        ),
         attribute("compatibility", "The compatibility level of the subject."),
         AttributeSchema {
             computed: true,
@@ -57,7 +61,8 @@ pub(super) fn validate(attrs: &SubjectAttrs, at: &SpanMap) -> Diagnostics {
         );
     }
     if let Some(text) = &attrs.schema {
-        found.extend(flaws(attrs.language(), text).into_iter().take(FLAWS).map(|why| {
+        let names: Vec<&str> = attrs.references.iter().map(|reference| reference.name.as_str()).collect();
+        found.extend(flaws(attrs.language(), text, &names).into_iter().take(FLAWS).map(|why| {
             Diagnostic::error(BAD_SCHEMA, why)
                 .at(at.at(&["schema"]), "in this schema")
                 .help("Correct the schema; every registry and client would refuse it as it is.")
@@ -66,12 +71,13 @@ pub(super) fn validate(attrs: &SubjectAttrs, at: &SpanMap) -> Diagnostics {
     found
 }
 
-fn flaws(language: &str, text: &str) -> Vec<String> {
+/// `names`: what the text may use without defining it.
+fn flaws(language: &str, text: &str, names: &[&str]) -> Vec<String> {
     if text.trim().is_empty() {
         return vec!["The schema is empty.".to_owned()];
     }
     match language {
-        "AVRO" => avro::flaws(text).into_iter().map(|flaw| place(&flaw.path, &flaw.why)).collect(),
+        "AVRO" => avro::flaws(text, names).into_iter().map(|flaw| place(&flaw.path, &flaw.why)).collect(),
         "JSON" => serde_json::from_str::<serde_json::Value>(text)
             .err()
             .map(|error| place("", &format!("it is not JSON: {error}")))
@@ -100,6 +106,7 @@ mod tests {
             schema: schema.map(Into::into),
             schema_type: ty.map(Into::into),
             compatibility: level.map(Into::into),
+            ..SubjectAttrs::default()
         };
         let found = SchemaSubject::validate(&SchemaSubject::normalize(attrs), &SpanMap::default());
         found

@@ -44,9 +44,27 @@ impl Promised<'_> {
     }
 }
 
+/// A text, and the texts that it refers to, each after those that it refers to itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text<'a> {
+    pub(super) text: &'a str,
+    pub(super) references: &'a [String],
+}
+
+impl<'a> Text<'a> {
+    fn alone(text: &'a str) -> Self {
+        Self { text, references: &[] }
+    }
+
+    fn read(self) -> Result<Schema, String> {
+        let references: Vec<&str> = self.references.iter().map(String::as_str).collect();
+        Schema::read(self.text, &references)
+    }
+}
+
 /// What the new text breaks of the promises about the latest version.
 pub(super) fn of_latest(promised: &Promised<'_>, new: &str, latest: &str, at: &SpanMap) -> Diagnostics {
-    let found = judged(promised, new, latest, "the latest version");
+    let found = judged(promised, Text::alone(new), Text::alone(latest), "the latest version");
     let placed = found.into_iter().map(|(about, diagnostic)| {
         let path: Vec<&str> = about.iter().map(String::as_str).collect();
         if diagnostic.is_error() { diagnostic.at(at.at(&path), "breaks the contract") } else { diagnostic }
@@ -54,22 +72,27 @@ pub(super) fn of_latest(promised: &Promised<'_>, new: &str, latest: &str, at: &S
     placed.collect()
 }
 
-/// The same about an earlier one, for who knows no places: each with the attribute it is about.
+/// The same about one version, for who knows no places: each with the attribute it is about.
 #[cfg(feature = "client")]
-pub(super) fn of_earlier(
+pub(super) fn of_version(
     promised: &Promised<'_>,
-    new: &str,
-    old: &str,
+    new: Text<'_>,
+    old: Text<'_>,
     version: i64,
 ) -> Vec<(Vec<String>, Diagnostic)> {
     judged(promised, new, old, &format!("version {version}"))
 }
 
-fn judged(promised: &Promised<'_>, new: &str, old: &str, against: &str) -> Vec<(Vec<String>, Diagnostic)> {
+fn judged(
+    promised: &Promised<'_>,
+    new: Text<'_>,
+    old: Text<'_>,
+    against: &str,
+) -> Vec<(Vec<String>, Diagnostic)> {
     if promised.level() == Level::None {
         return Vec::new();
     }
-    let (new, old) = match (Schema::read(new, &[]), Schema::read(old, &[])) {
+    let (new, old) = match (new.read(), old.read()) {
         (Ok(new), Ok(old)) => (new, old),
         (Err(why), _) | (_, Err(why)) => return vec![(Vec::new(), not_judged(&why))],
     };
