@@ -129,6 +129,7 @@ pub struct ProductSchema {
     pub primary_key: Opt<Vec<Spanned<String>>>,
     /// A file beside the manifest, instead of `fields`: `.avsc`, `.json` or `.proto`, registered as it is written.
     pub source: Opt<String>,
+    /// Schemas of other products that the file uses.
     #[serde(default)]
     pub references: Vec<Spanned<SchemaReference>>,
     /// The registry's mode for the subject.
@@ -160,6 +161,7 @@ pub enum Compatibility {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SchemaReference {
+    /// What the file calls it: the full name of an Avro type, a Protobuf import, a `$ref` of JSON Schema.
     pub name: Spanned<String>,
     /// `domain/product@version`.
     pub product: Spanned<String>,

@@ -335,14 +335,14 @@ impl<'a> Run<'a> {
             self.diagnostics.extend(held::unreadable(self.input, system, &why, &addresses));
         }
         let held_back = held::held_back(self.input, &self.diagnostics);
-        let mut changes: Vec<ResourceChange> = Vec::new();
+        let mut changes: Vec<ResourceChange> = Vec::with_capacity(decisions.len());
         let mut drift = Vec::new();
         for (_, decision) in decisions {
             drift.extend(decision.drift);
             changes.extend(decision.change.filter(|change| !held_back.contains_key(&change.address.owner())));
         }
         self.keep_what_stays_used(&mut changes, &held_back);
-        changes.sort_by(|a, b| a.address.cmp(&b.address));
+        changes.sort_unstable_by(|a, b| a.address.cmp(&b.address));
         drift.sort_by(|a, b| a.address.cmp(&b.address));
         let lineage = |(domain, shard): (&String, &ShardVersion)| (domain.clone(), shard.lineage.clone());
         let mut plan = Plan {

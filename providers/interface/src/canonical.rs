@@ -23,15 +23,19 @@ pub fn canonical_json(value: &Value) -> String {
 /// # Errors
 /// It says of itself that it cannot be written.
 pub fn canonical_text<T: Serialize + ?Sized>(value: &T) -> Result<String, serde_json::Error> {
-    let text = Text::default();
-    value.serialize(&mut Serializer::with_formatter(text.clone(), text.clone()))?;
-    let bytes = std::mem::take(&mut text.0.borrow_mut().bytes);
+    let written = write(value, Written::default())?;
     // JSON is UTF-8.
-    Ok(String::from_utf8(bytes).unwrap_or_default())
+    Ok(String::from_utf8(written.bytes).unwrap_or_default())
+}
+
+fn write<T: Serialize + ?Sized>(value: &T, into: Written) -> Result<Written, serde_json::Error> {
+    let text = Text(Rc::new(RefCell::new(into)));
+    value.serialize(&mut Serializer::with_formatter(text.clone(), text.clone()))?;
+    Ok(text.0.take())
 }
 
 /// What is written so far: one handle writes, the other is told where objects and their entries begin and end.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Text(Rc<RefCell<Written>>);
 
 #[derive(Default)]
@@ -39,6 +43,8 @@ struct Written {
     bytes: Vec<u8>,
     /// Objects that have not ended, outermost first.
     open: Vec<Object>,
+    /// Where only a digest is wanted: what is in its final order goes there, and is not kept.
+    digest: Option<Sha256>,
 }
 
 /// An object, from its bracket on, and its entries in the order they came.
@@ -131,6 +137,10 @@ impl Written {
             self.bytes.extend_from_slice(&sorted);
         }
         self.bytes.push(b'}');
+        if let Some(digest) = self.digest.as_mut().filter(|_| self.open.is_empty()) {
+            digest.update(&self.bytes);
+            self.bytes.clear();
+        }
     }
 }
 
@@ -145,8 +155,12 @@ fn key(written: &[u8]) -> Cow<'_, str> {
 
 /// `sha256:<hex>` of the bytes.
 pub fn digest(bytes: &[u8]) -> String {
+    named(Sha256::new_with_prefix(bytes))
+}
+
+fn named(digest: Sha256) -> String {
     let mut text = String::from("sha256:");
-    for byte in Sha256::digest(bytes) {
+    for byte in digest.finalize() {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
@@ -155,7 +169,9 @@ pub fn digest(bytes: &[u8]) -> String {
 
 /// `sha256:<hex>` of the canonical text of what can always be written: maps with text for keys, and no more.
 pub fn digest_json<T: Serialize + ?Sized>(value: &T) -> String {
-    digest(canonical_text(value).unwrap_or_default().as_bytes())
+    let into = Written { digest: Some(Sha256::new()), ..Written::default() };
+    let Written { bytes, digest, .. } = write(value, into).unwrap_or_default();
+    named(digest.unwrap_or_default().chain_update(bytes))
 }
 
 #[cfg(test)]
@@ -207,6 +223,17 @@ mod tests {
     fn what_cannot_be_written_is_an_error() {
         let keys_that_are_none = BTreeMap::from([(vec![1], 1)]);
         assert!(canonical_text(&keys_that_are_none).is_err());
+    }
+
+    #[test]
+    fn a_digest_is_that_of_the_text_whatever_was_kept_of_it() {
+        for value in [
+            json!("text"),
+            json!({"b": {"d": 1, "c": []}, "a": [{}]}),
+            json!([1, {"b": 1, "a": [{"d": 2, "c": 3}, 4]}, [[{"z": null}]], "end"]),
+        ] {
+            assert_eq!(digest_json(&value), digest(canonical_json(&value).as_bytes()), "{value}");
+        }
     }
 
     #[test]
