@@ -5,6 +5,7 @@ use crate::support::servers::servers;
 use crate::witness::Witness;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::process::Command;
 
 const ORDERS: &str = "\
 schema:
@@ -83,10 +84,20 @@ fn what_is_printed_for_programs_follows_its_schemas() {
     {
         assert!(kinds.contains(kind), "no {kind} among {kinds:?}");
     }
-    let shown = mesh.run(&["show", "plan.bin", "--json"]).exits(0).out;
-    for (format, key, mut documents) in
-        [("Event", "message", events), ("PlanDocument", "environment", vec![document(&shown)])]
-    {
+    let shown = document(&mesh.run(&["show", "plan.bin", "--json"]).exits(0).out);
+    mesh.product("orders", ORDERS);
+    for args in [&["init", "-q"][..], &["add", "domains", "datamesh.yaml"], &["commit", "-qm", "as it was"]] {
+        let who = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+        let git = Command::new("git").args(who).args(args).current_dir(mesh.path()).status().expect("git");
+        assert!(git.success(), "{args:?}");
+    }
+    mesh.product("orders", &ORDERS.replace("decimal(18,2)", "boolean"));
+    let changed = document(&mesh.run(&["breaking", "--json"]).exits(3).out);
+    for (format, key, mut documents) in [
+        ("Event", "message", events),
+        ("PlanDocument", "environment", vec![shown]),
+        ("ChangelogDocument", "breaking", vec![changed]),
+    ] {
         let schema = document(&mesh.run(&["schema", "--kind", format]).exits(0).out);
         assert_eq!(witness.complaints(&schema, &documents), json!([]), "{format}");
         documents[0][key] = json!(1);

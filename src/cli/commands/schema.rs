@@ -21,13 +21,14 @@ Examples:
   datamesh schema > .datamesh/manifest.schema.json      one schema for every kind
   datamesh schema --kind DataProduct
   datamesh schema --kind State                          what `state pull` prints; also Plan, AuditRecord, Journal
-  datamesh schema --kind Event                          a line of `plan --json`; also PlanDocument, of `show --json`
+  datamesh schema --kind Event                          a line of `plan --json`; also PlanDocument, of `show --json`,
+                                                        and ChangelogDocument, of `breaking --json`
   datamesh schema --out schemas/                        one file each
 
 In an editor with the YAML language server, put this on the first line of a manifest:
   # yaml-language-server: $schema=../../.datamesh/manifest.schema.json")]
 pub struct SchemaArgs {
-    /// One kind: DataProduct, Domain, Mesh, …; or a format: State, Plan, AuditRecord, Journal, PlanDocument, Event
+    /// One kind: DataProduct, Domain, Mesh, …; or a format: State, Plan, AuditRecord, Journal, PlanDocument, ChangelogDocument, Event
     #[arg(long, value_name = "KIND", conflicts_with = "out")]
     pub kind: Option<String>,
     /// A folder to write one file each into

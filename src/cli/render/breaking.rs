@@ -8,11 +8,7 @@ use super::plan_human::attribute_lines;
 use super::style::{BOLD, DIM, GREEN, RED, YELLOW, paint};
 use crate::breaking::{Broken, Changelog, Fate, OwnerChange, Party, ResourceChange};
 use datamesh_provider::{Sources, Span};
-use serde_json::{Value, json};
 use std::fmt::Write as _;
-
-/// Version of the JSON document. The first number changes when a reader of the old form would break.
-const FORMAT: &str = "1.0";
 
 /// For people.
 pub fn human(changelog: &Changelog, sources: &Sources) -> String {
@@ -107,49 +103,7 @@ fn place(span: Option<Span>, sources: &Sources) -> Option<(String, usize, usize)
 
 /// For programs: one document.
 pub fn json(changelog: &Changelog, sources: &Sources) -> String {
-    let broken = |broken: &Broken| {
-        let place = place(broken.span, sources);
-        json!({
-            "party": match broken.party { Party::Consumers => "consumers", Party::Producers => "producers" },
-            "message": broken.what,
-            "rule": broken.rule,
-            "promised": broken.promised,
-            "place": place.map(|(path, line, column)| json!({"path": path, "line": line, "column": column})),
-        })
-    };
-    let change = |change: &ResourceChange| {
-        json!({
-            "address": change.address,
-            "id": change.id,
-            "change": word(change.fate),
-            "attributes": change.attributes,
-            "notes": change.notes,
-        })
-    };
-    let owner = |owner: &OwnerChange| {
-        json!({
-            "owner": owner.owner,
-            "change": word(owner.fate),
-            "breaking": owner.breaks(),
-            "broken": owner.broken.iter().map(broken).collect::<Vec<Value>>(),
-            "resources": owner.changes.iter().map(change).collect::<Vec<Value>>(),
-            "suggested_version": owner.suggested,
-        })
-    };
-    let document = json!({
-        "format_version": FORMAT,
-        "breaking": changelog.breaking() > 0,
-        "owners": changelog.owners.iter().map(owner).collect::<Vec<Value>>(),
-    });
-    json::document_text(&document)
-}
-
-fn word(fate: Fate) -> &'static str {
-    match fate {
-        Fate::New => "new",
-        Fate::Changed => "changed",
-        Fate::Gone => "gone",
-    }
+    json::document_text(&json::ChangelogDocument::of(changelog, sources))
 }
 
 #[cfg(test)]

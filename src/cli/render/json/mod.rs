@@ -1,8 +1,10 @@
 //! Output for machines: one plan document, or a stream of events with one object a line.
 
+mod changelog;
 mod document;
 mod events;
 
+pub use changelog::ChangelogDocument;
 pub use document::{ActionWord, PLAN_FORMAT, PlanDocument, action_word};
 pub use events::{
     EVENT_FORMAT, OutcomeWord, StreamEvent, StreamLine, apply_summary, diagnostic, drift_events, event,
@@ -50,7 +52,7 @@ fn ascii_controls(text: String) -> String {
     out
 }
 
-/// JSON Schemas of both, by name: draft 2020-12. What is added later is no break.
+/// JSON Schemas of all, by name: draft 2020-12. What is added later is no break.
 pub fn schemas() -> BTreeMap<String, Value> {
     let schema = |name: &str, about: &str, mut schema: Value| {
         if let Some(object) = schema.as_object_mut() {
@@ -61,9 +63,15 @@ pub fn schemas() -> BTreeMap<String, Value> {
     };
     let generator = || SchemaSettings::draft2020_12().for_serialize().into_generator();
     let document = generator().into_root_schema_for::<PlanDocument<'_>>().to_value();
+    let changelog = generator().into_root_schema_for::<ChangelogDocument<'_>>().to_value();
     let line = generator().into_root_schema_for::<StreamLine<'_>>().to_value();
     BTreeMap::from([
         schema("PlanDocument", "A plan, as `show --json` prints it.", document),
+        schema(
+            "ChangelogDocument",
+            "What changed in the contracts, as `breaking --json` prints it.",
+            changelog,
+        ),
         schema(
             "Event",
             "A line of what `plan`, `apply`, `destroy`, `drift` and `validate` print with `--json`.",
