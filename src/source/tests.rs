@@ -193,13 +193,19 @@ fn links_are_never_followed() {
     symlink(outside.path(), folder.path().join("folder")).expect("a link");
     symlink(outside.path().join("secret.yaml"), folder.path().join("linked.yaml")).expect("a link");
     symlink("..", folder.path().join("orders/loop")).expect("a link");
+    symlink("round", folder.path().join("round")).expect("a link");
     symlink("self.yaml", folder.path().join("self.yaml")).expect("a link");
     symlink("/nowhere", folder.path().join("dangling.yml")).expect("a link");
+    symlink("/nowhere", folder.path().join("dangling.txt")).expect("a link");
+    symlink("datamesh.yaml", folder.path().join("notes.txt")).expect("a link");
     assert_eq!(folder.manifests(), ["datamesh.yaml", "orders/facts.yaml"]);
     let load = folder.load();
     let links = [
         ("dangling.yml", SkipReason::Symlink),
+        ("folder", SkipReason::Symlink),
         ("linked.yaml", SkipReason::Symlink),
+        ("orders/loop", SkipReason::Symlink),
+        ("round", SkipReason::Symlink),
         ("self.yaml", SkipReason::Symlink),
     ];
     assert_eq!(skipped(&load), links);

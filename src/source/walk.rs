@@ -2,6 +2,7 @@
 
 use crate::source::ignored::{Hidden, Layer, MESH_IGNORE};
 use datamesh_core::manifest::{EntryKind, FileEntry};
+use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::{DirEntry, FileType};
 use std::os::unix::ffi::OsStrExt;
@@ -81,7 +82,7 @@ impl<'w> Walk<'w> {
         let path = entry.path();
         if ty.is_dir() {
             self.subfolder(folder, path, &name, below);
-        } else if is_yaml(&name) && !self.is_hidden(folder, &path, &below) {
+        } else if (is_yaml(&name) || is_folder_link(&path, ty)) && !self.is_hidden(folder, &path, &below) {
             self.file(path, &below, entry, ty);
         }
     }
@@ -144,6 +145,15 @@ impl<'w> Walk<'w> {
         let first = self.tracked.partition_point(|path| path[..] < *folder);
         self.tracked.get(first).is_some_and(|path| path.starts_with(folder))
     }
+}
+
+/// Whether a link leads to a folder, or round in a circle: what lies behind it is not read, and that is counted.
+fn is_folder_link(path: &Path, ty: FileType) -> bool {
+    ty.is_symlink()
+        && match path.metadata() {
+            Ok(target) => target.is_dir(),
+            Err(error) => error.raw_os_error() == Some(Errno::LOOP.raw_os_error()),
+        }
 }
 
 /// Manifests are named `*.yaml` or `*.yml`.
