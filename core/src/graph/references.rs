@@ -3,7 +3,7 @@
 use crate::contract::did_you_mean;
 use crate::graph::draft::{Draft, World};
 use crate::graph::products::{Product, parse_owner};
-use crate::graph::{codes, ports, subject};
+use crate::graph::{codes, ports, source, subject};
 use crate::manifest::model::{ProductSchema, SchemaReference};
 use datamesh_provider::{Address, Diagnostic, Diagnostics, Span, Spanned, SystemName};
 use serde_json::{Value, json};
@@ -70,10 +70,19 @@ fn target(
         draft.refers.insert(product.owner.clone());
         return Ok(None);
     };
+    let languages =
+        [draft.product, product].map(|product| product.doc.spec.schema.as_deref().map(source::language));
     let none = all.is_empty();
     all.retain(|place| place.system == *system);
     let owner = &product.owner;
     let problem = |detail: String, help: &str| Box::new(wrong(detail).on(spelled, "this product").help(help));
+    if let [Some(own), Some(other)] = languages
+        && own.format != other.format
+        && !none
+    {
+        let detail = format!("`{owner}` is written in {}, and this schema in {}.", other.format, own.format);
+        return Err(problem(detail, "Refer to schemas of the same language."));
+    }
     match all.len() {
         1 => Ok(all.pop().map(|place| Target { owner: owner.clone(), address: place.address, id: place.id })),
         0 if none => Err(problem(

@@ -18,6 +18,7 @@ fn with(references: &str, money: &str) -> World {
         ("orders/money.yaml", money.as_str()),
         ("orders/o.avsc", ORDER),
         ("orders/m.avsc", MONEY),
+        ("orders/m.json", "{}"),
     ])
 }
 
@@ -54,6 +55,11 @@ fn what_cannot_be_referred_to_holds_the_product_back() {
         (TO_MONEY, "  description: none\n", "registers no schema"),
         (TO_MONEY, two_ports, "several subjects"),
         (&twice, REGISTERED, "Two references"),
+        (
+            TO_MONEY,
+            "  schema: { source: m.json, format: json }\n  output_ports: [{ technology: kafka }]\n",
+            "is written in json",
+        ),
     ] {
         let found = with(references, money);
         assert!(found.details().contains(words), "{references}: {}", found.details());
