@@ -250,6 +250,7 @@ fn nobody_is_locked_out_by_accident(mesh: &Mesh, witness: &Witness) {
     mesh.run(&["apply", "--auto-approve", "--allow-lockout"]).exits(0);
     assert_eq!(witness.acls("User:billing").len(), 3);
     mesh.is_settled();
+    a_group_in_use_is_guarded_too(mesh, witness);
     // From now on it is not the first one.
     let both = ", consumers: [{ principal: 'User:billing' }, { principal: 'User:audit' }]";
     mesh.product("looked-at", &product("in-use", both));
@@ -271,6 +272,15 @@ fn an_open_cluster_with_every_way_to_log_in() {
     let (mesh, witness) = (mesh_on(&broker, registry, ""), witness.at(&broker.address("PLAINTEXT")));
     looking_makes_nothing(&mesh, &witness);
     nobody_is_locked_out_by_accident(&mesh, &witness);
+}
+
+fn a_group_in_use_is_guarded_too(mesh: &Mesh, witness: &Witness) {
+    let reader = witness.reader("in-use", "reports-nightly");
+    mesh.product("report", &product("made-now", ", consumers: [{ principal: 'User:reports' }]"));
+    mesh.run(&["plan"]).exits(1).says(&["DM0522", "The consumer group reports-nightly", "User:reports"]);
+    drop(reader);
+    mesh.run(&["plan"]).exits(0).keeps_quiet_about(&["DM0522"]);
+    mesh.remove("domains/sales/report.yaml");
 }
 
 #[test]
