@@ -3,6 +3,8 @@
 //! Pure: two desired graphs in, a changelog out. A product's resources are compared by the same code that compares
 //! manifests with live systems; its schemas in both directions, whatever level it promises.
 
+mod references;
+
 use datamesh_core::graph::{DesiredGraph, DesiredResource};
 use datamesh_core::plan::Types;
 use datamesh_provider::{Address, AttributeChange, Attributes, Class, Facts, Span, View};
@@ -156,13 +158,14 @@ impl Comparison<'_> {
         let (Some(before), Some(after)) = (normal(old), normal(new)) else { return };
         let view = View::Update { prior: &before, live: &before, desired: &after };
         let Ok((mut spec, found)) = ty.diff(view, &Facts::default(), &new.object.spans) else { return };
-        match language(new) {
-            _ if !is_subject(address) => {}
-            "AVRO" => self.schemas(old, new),
-            other if spec.changes.iter().any(is_schema) => spec.notes.push(format!(
-                "the {other} schema changes: whether it breaks anybody is for the registry to say, in the plan"
-            )),
-            _ => {}
+        // With the types that it uses: another version of them counts from the next version of this one on.
+        let another = |change: &AttributeChange| is_schema(change) || change.path == ["references"];
+        if is_subject(address) && spec.changes.iter().any(another) {
+            let unknown = match language(new) {
+                "AVRO" => self.schemas(old, new).err(),
+                _ => Some("whether it breaks anybody is for the registry to say, in the plan".to_owned()),
+            };
+            spec.notes.extend(unknown.map(|why| format!("the {} schema changes: {why}", language(new))));
         }
         // What the pure half forbids cannot be done to the object that is there, so it is another one.
         for error in
@@ -185,12 +188,15 @@ impl Comparison<'_> {
     }
 
     /// Both directions, and which of them are promised: by the level before, and by the level after.
-    fn schemas(&mut self, old: &DesiredResource, new: &DesiredResource) {
-        let text = |resource: &DesiredResource| {
-            resource.object.attributes.get("schema")?.as_str().map(str::to_owned)
+    ///
+    /// # Errors
+    /// Why one of the schemas cannot be read.
+    fn schemas(&mut self, old: &DesiredResource, new: &DesiredResource) -> Result<(), String> {
+        let read = |graph: &DesiredGraph, subject: &DesiredResource| {
+            let text = subject.object.attributes.get("schema").and_then(Value::as_str);
+            Schema::read(text.unwrap_or_default(), &references::texts(graph, subject))
         };
-        let (Some(before), Some(after)) = (text(old), text(new)) else { return };
-        let (Ok(before), Ok(after)) = (Schema::read(&before, &[]), Schema::read(&after, &[])) else { return };
+        let (before, after) = (read(self.base, old)?, read(self.head, new)?);
         let promised = level(old).and(level(new));
         for broken in compat::breaks(Level::Full, &after, &before) {
             let (party, promised) = match broken.direction {
@@ -203,6 +209,7 @@ impl Comparison<'_> {
             let what = broken.words();
             self.broken.push(Broken { party, what, rule: Some(broken.rule.name()), promised, span });
         }
+        Ok(())
     }
 
     fn finish(mut self, owner: String, addresses: &[&Address]) -> Option<OwnerChange> {

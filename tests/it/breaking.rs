@@ -181,3 +181,41 @@ fn a_commit_is_read_like_a_folder() {
     assert!(ran.out.contains("orders/kept@1") && !ran.out.contains("orders/hidden@1"), "{}", ran.out);
     repo.run(&["breaking"]).ends(0).says(&["No contract changed."]);
 }
+
+/// A product whose contract stands in a file.
+fn in_a_file(name: &str, file: &str, references: &str) -> String {
+    format!(
+        "apiVersion: datamesh.example.com/v1\nkind: DataProduct\nmetadata: {{ name: {name}, domain: orders }}\nspec:\n  \
+         schema: {{ source: {file}, compatibility: BACKWARD{references} }}\n  output_ports: [{{ technology: kafka }}]\n"
+    )
+}
+
+#[test]
+fn types_of_other_products_are_part_of_the_contract() {
+    let repo = Repo::new("BACKWARD");
+    let money = |fields: &str| {
+        format!(r#"{{"type":"record","name":"Money","namespace":"common","fields":[{fields}]}}"#)
+    };
+    let order = |more: &str| {
+        format!(
+            r#"{{"type":"record","name":"Order","fields":[{{"name":"total","type":"common.Money"}}{more}]}}"#
+        )
+    };
+    let amount = r#"{"name":"amount","type":"long"}"#;
+    let refers = ", references: [{ name: common.Money, product: orders/money@1 }]";
+    repo.write("domains/orders/money.yaml", &in_a_file("money", "money.avsc", ""));
+    repo.write("domains/orders/order.yaml", &in_a_file("order", "order.avsc", refers));
+    repo.write("domains/orders/money.avsc", &money(amount));
+    repo.write("domains/orders/order.avsc", &order(""));
+    repo.commit("with references");
+    // The order refers to the old version until there is a new one of itself.
+    let currency = format!(r#"{amount},{{"name":"currency","type":"string"}}"#);
+    repo.write("domains/orders/money.avsc", &money(&currency));
+    let only_money = repo.run(&["breaking"]).ends(3);
+    assert!(!only_money.out.contains("orders/order@1"), "{}", only_money.out);
+    only_money.says(&["orders/money@1 breaks its contract", "`currency` is new"]);
+    repo.write("domains/orders/order.avsc", &order(r#",{"name":"note","type":"string","default":""}"#));
+    repo.run(&["breaking"]).ends(3).says(&["orders/order@1 breaks its contract", "`total.currency` is new"]);
+    repo.write("domains/orders/order.avsc", r#"{"type":"record","name":"Order","fields":"none"}"#);
+    repo.run(&["breaking"]).says(&["the AVRO schema changes"]);
+}
