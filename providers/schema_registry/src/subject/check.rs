@@ -50,8 +50,14 @@ pub(crate) async fn check(api: &Api, cx: &Context, op: &Operation) -> Found {
     let before = op.prior.as_ref().and_then(|prior| prior.get("compatibility")).and_then(Value::as_str);
     let promised =
         Promised { desired: planned.compatibility.as_deref(), live: Some(live.name()), applied: before };
-    if new.language == "AVRO" {
-        match unjudged_breaks(api, cx, subject, &promised, new).await {
+    let live_alone = super::apply::decode(op.live.as_ref()).references.is_empty();
+    // Where no types of other subjects are in play, the plan has judged the latest.
+    let latest_too = !(live_alone && new.references.is_empty());
+    if new.language == "AVRO"
+        && promised.level() != Level::None
+        && (latest_too || promised.level().transitive())
+    {
+        match unjudged_breaks(api, cx, subject, &promised, new, latest_too).await {
             Ok(breaks) if !breaks.is_empty() => {
                 found.extend(breaks);
                 return found;
@@ -84,14 +90,14 @@ async fn unjudged_breaks(
     subject: &str,
     promised: &Promised<'_>,
     new: NewSchema<'_>,
+    latest_too: bool,
 ) -> Result<Found, ProviderError> {
-    let transitive = promised.level().transitive();
-    let Some(latest) = api.latest(cx, subject).await? else { return Ok(Found::new()) };
-    let judged = new.references.is_empty() && latest.references.is_empty();
-    let mut versions = if transitive { api.versions(cx, subject).await? } else { vec![latest.version] };
-    if judged {
-        versions.retain(|version| *version != latest.version);
+    let mut versions = api.versions(cx, subject).await?;
+    let latest = versions.pop();
+    if !promised.level().transitive() {
+        versions.clear();
     }
+    versions.extend(latest.filter(|_| latest_too));
     let reads = versions.into_iter().map(|version| async move {
         let Some(old) = api.version(cx, subject, version).await? else { return Ok(None) };
         let references = api.texts(cx, &old.references).await?;
