@@ -3,10 +3,9 @@
 use super::apply::ApplyReport;
 use super::planning::Planned;
 use super::session::Session;
-use datamesh_provider::canonical_json;
+use datamesh_provider::canonical_text;
 use datamesh_state::{DocumentKey, DocumentKind, StateError};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// Who carried out a plan, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +57,7 @@ impl Session {
             at: self.cx().clock.now(),
             who,
         };
-        let text = canonical_json(&json!(done)) + "\n";
+        let text = canonical_text(&done).unwrap_or_default() + "\n";
         // Somebody else's mark of the same plan says the same.
         if let Err(error) = self.store.create_document(&self.done_key(plan), text.as_bytes()).await {
             report.state_errors.push(error);

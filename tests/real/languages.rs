@@ -1,6 +1,7 @@
 //! Contracts from files, in each language, on both registries.
 
 use crate::mesh_folder::{Mesh, Systems, unique};
+use crate::support::http::latest;
 use crate::support::servers::{Servers, servers};
 use serde_json::Value;
 
@@ -44,16 +45,6 @@ const LANGUAGES: [Language; 3] = [
         breaking: "syntax = \"proto3\";\npackage sales;\n\nmessage Order {\n  int32 id = 1;\n}\n",
     },
 ];
-
-/// The latest version of a subject, by plain HTTP.
-fn latest(registry: &str, subject: &str) -> Value {
-    let url = format!("{registry}/subjects/{subject}/versions/latest");
-    let ask = async {
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        client.get(url).send().await.expect("an answer").json().await.expect("JSON")
-    };
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(ask)
-}
 
 fn a_contract_is_taken_from_its_file(servers: &Servers, name: &str, registry: &str, language: &Language) {
     let prefix = unique(&format!("{name}-{}", language.format));

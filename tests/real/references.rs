@@ -1,8 +1,10 @@
 //! Contracts in files that use the schema of another product, in each language, on both registries.
 
 use crate::mesh_folder::{Mesh, Systems, unique};
+use crate::support::http::{http, latest};
 use crate::support::servers::{Servers, servers};
-use serde_json::{Value, json};
+use reqwest::Method;
+use serde_json::json;
 
 struct Language {
     format: &'static str,
@@ -56,15 +58,6 @@ const LANGUAGES: [Language; 3] = [
     },
 ];
 
-/// By plain HTTP.
-fn http(method: reqwest::Method, url: &str) -> Value {
-    let ask = async {
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        client.request(method, url).send().await.expect("an answer").json().await.expect("JSON")
-    };
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(ask)
-}
-
 fn an_order_refers_to_money(servers: &Servers, test: &str, registry: &str, language: &Language) {
     let Language { format, ending, name, money, order } = language;
     let prefix = unique(&format!("{test}-{format}"));
@@ -75,12 +68,7 @@ fn an_order_refers_to_money(servers: &Servers, test: &str, registry: &str, langu
         )
     };
     let file = |name: &str, text: &str| mesh.file(&format!("domains/sales/{name}.{ending}"), text);
-    let latest = |product: &str| {
-        http(
-            reqwest::Method::GET,
-            &format!("{registry}/subjects/{prefix}sales.{product}.v1-value/versions/latest"),
-        )
-    };
+    let latest = |product: &str| latest(registry, &format!("{prefix}sales.{product}.v1-value"));
     let refers = |version: u64| json!([{"name": name, "subject": format!("{prefix}sales.money.v1-value"), "version": version}]);
     mesh.product(
         "order",
@@ -111,7 +99,7 @@ fn an_order_refers_to_money(servers: &Servers, test: &str, registry: &str, langu
     mesh.run(&["destroy", "--all", "--auto-approve"]).exits(6).says(&["42206", "?permanent=true"]);
     assert!(latest("order")["error_code"].is_u64() && latest("money")["version"] == 2);
     let gone = format!("{registry}/subjects/{prefix}sales.order.v1-value?permanent=true");
-    assert!(http(reqwest::Method::DELETE, &gone).is_array());
+    assert!(http(Method::DELETE, &gone).is_array());
     mesh.destroy();
     assert!(latest("money")["error_code"].is_u64());
 }

@@ -70,13 +70,12 @@ fn target(
         draft.refers.insert(product.owner.clone());
         return Ok(None);
     };
-    let languages =
-        [draft.product, product].map(|product| product.doc.spec.schema.as_deref().map(source::language));
+    let language = |product: &Product<'_>| product.doc.spec.schema.as_deref().map(source::language);
     let none = all.is_empty();
     all.retain(|place| place.system == *system);
     let owner = &product.owner;
     let problem = |detail: String, help: &str| Box::new(wrong(detail).on(spelled, "this product").help(help));
-    if let [Some(own), Some(other)] = languages
+    if let (Some(own), Some(other)) = (language(draft.product), language(product))
         && own.format != other.format
         && !none
     {

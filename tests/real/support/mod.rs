@@ -2,5 +2,6 @@
 
 pub(crate) mod broker;
 pub(crate) mod certificates;
+pub(crate) mod http;
 pub(crate) mod python;
 pub(crate) mod servers;

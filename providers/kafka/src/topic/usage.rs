@@ -102,7 +102,7 @@ fn held(uses: &mut HashMap<&str, Use>, offsets: Offsets, cluster: &Cluster) {
             Ok(found) => found,
             Err(failure) => {
                 let why = cluster.failure(&failure, "ask what the topics hold").to_string();
-                uses.values_mut().for_each(|of| _ = of.unknown.insert(why.clone()));
+                unknown(uses, &why);
                 continue;
             }
         };
@@ -119,9 +119,7 @@ fn held(uses: &mut HashMap<&str, Use>, offsets: Offsets, cluster: &Cluster) {
 fn read_by(uses: &mut HashMap<&str, Use>, groups: GroupsRead, cluster: &Cluster) {
     match groups {
         Ok((errors, read)) => {
-            for error in errors {
-                uses.values_mut().for_each(|of| _ = of.unknown.insert(error.to_string()));
-            }
+            errors.iter().for_each(|error| unknown(uses, &error.to_string()));
             for (group, topics) in read {
                 for topic in topics {
                     if let Some(of) = uses.get_mut(topic.as_str()) {
@@ -131,10 +129,14 @@ fn read_by(uses: &mut HashMap<&str, Use>, groups: GroupsRead, cluster: &Cluster)
             }
         }
         Err(failure) => {
-            let why = cluster.failure(&failure, "ask who reads the topics").to_string();
-            uses.values_mut().for_each(|of| _ = of.unknown.insert(why.clone()));
+            unknown(uses, &cluster.failure(&failure, "ask who reads the topics").to_string());
         }
     }
+}
+
+/// Something could not be asked of any of them.
+fn unknown(uses: &mut HashMap<&str, Use>, why: &str) {
+    uses.values_mut().for_each(|of| _ = of.unknown.insert(why.to_owned()));
 }
 
 impl Use {

@@ -3,7 +3,7 @@
 use super::check::{REVERT_HELP, older_version, revert_words};
 use super::read::{Found, subject};
 use super::{STEP_DELETE, STEP_LEVEL, STEP_SCHEMA, SubjectAttrs};
-use crate::client::{Api, CallError, NewSchema};
+use crate::client::{Api, CallError, NewSchema, Pinned};
 use datamesh_provider::{
     Attributes, Context, ErrorKind, Interruption, OpAction, Operation, Outcome, ProviderError, Refusal,
 };
@@ -38,8 +38,8 @@ impl Goal<'_> {
 /// One step: looks whether the subject is what the plan saw, sends one change, and waits until it can be read.
 pub(crate) async fn apply(api: &Api, cx: &Context, op: &Operation, settle: Duration) -> Outcome {
     let planned = decode(op.planned.as_ref());
-    let goal = match ready(api, cx, op, &planned).await {
-        Ok(Ready::Send(goal)) => goal,
+    let (goal, pinned) = match ready(api, cx, op, &planned).await {
+        Ok(Ready::Send(goal, pinned)) => (goal, pinned),
         Ok(Ready::Nothing(outcome)) => return *outcome,
         // Nothing was sent yet.
         Err(error) => return Outcome::Rejected(Refusal { error }),
@@ -48,11 +48,6 @@ pub(crate) async fn apply(api: &Api, cx: &Context, op: &Operation, settle: Durat
     let sent = match goal {
         Goal::Schema(planned) => {
             let text = planned.schema.as_deref().unwrap_or_default();
-            let pinned = match api.pinned(cx, &planned.references).await {
-                Ok(pinned) => pinned,
-                // Nothing was sent yet.
-                Err(error) => return Outcome::Rejected(Refusal { error }),
-            };
             let new = NewSchema { text, language: planned.language(), references: &pinned };
             api.register(cx, name, new).await
         }
@@ -69,7 +64,8 @@ pub(crate) async fn apply(api: &Api, cx: &Context, op: &Operation, settle: Durat
 }
 
 enum Ready<'a> {
-    Send(Goal<'a>),
+    /// With where the references of a schema lead.
+    Send(Goal<'a>, Vec<Pinned>),
     Nothing(Box<Outcome>),
 }
 
@@ -85,10 +81,14 @@ async fn ready<'a>(
     if let Some(outcome) = settled_before(op, goal, found.as_ref()) {
         return Ok(Ready::Nothing(Box::new(outcome)));
     }
+    let pinned = match goal {
+        Goal::Schema(planned) => api.pinned(cx, &planned.references).await?,
+        _ => Vec::new(),
+    };
     if let (Goal::Schema(_), OpAction::Update) = (goal, op.action) {
-        refuse_revert(api, cx, op.object.as_str(), planned).await?;
+        refuse_revert(api, cx, op.object.as_str(), planned, &pinned).await?;
     }
-    Ok(Ready::Send(goal))
+    Ok(Ready::Send(goal, pinned))
 }
 
 /// Whether the level has to be read: not everybody who may register may see it.
@@ -144,10 +144,10 @@ async fn refuse_revert(
     cx: &Context,
     name: &str,
     planned: &SubjectAttrs,
+    pinned: &[Pinned],
 ) -> Result<(), ProviderError> {
     let text = planned.schema.as_deref().unwrap_or_default();
-    let pinned = api.pinned(cx, &planned.references).await?;
-    let new = NewSchema { text, language: planned.language(), references: &pinned };
+    let new = NewSchema { text, language: planned.language(), references: pinned };
     match older_version(api, cx, name, new).await? {
         None => Ok(()),
         Some((older, latest)) => {
