@@ -15,6 +15,7 @@ use datamesh_state::{Intent, JournalEntry, Known, Locked, Record, Shard, ShardEr
 use futures::future::join;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// What an apply needs beside the plan.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct ApplyInput<'a> {
     /// Identity of each system, as the plan saw it.
     pub identities: &'a BTreeMap<SystemName, String>,
     /// What was recorded of all that the plan relies on, when it was made.
-    pub records: &'a BTreeMap<Address, Record>,
+    pub records: &'a BTreeMap<Address, Arc<Record>>,
     /// Of all shards of the mesh.
     pub lineages: Arc<BTreeSet<String>>,
     /// Names this run in intents and records.
@@ -84,13 +85,15 @@ pub(crate) fn domains(plan: &Plan) -> Vec<String> {
     all.into_iter().map(str::to_owned).collect()
 }
 
-/// Carries out a plan under the locks of its domains. `beside` is done while the last outcomes are stored.
+/// Carries out a plan under the locks of its domains. `begun` says what it is about to do: before that, no call is made
+/// and no record changes, and where it fails, nothing is done. `ending` begins with the last group.
 pub(crate) async fn apply<T>(
     input: &ApplyInput<'_>,
     locked: &mut Locked,
     cx: &Context,
-    beside: impl Future<Output = T>,
-) -> (ApplyReport, T) {
+    begun: impl Future<Output = Result<(), StateError>>,
+    ending: impl Future<Output = T>,
+) -> Result<(ApplyReport, T), StateError> {
     let mut cx = cx.clone();
     cx.lease = locked.lease();
     cx.lineages = Arc::clone(&input.lineages);
@@ -105,11 +108,34 @@ pub(crate) async fn apply<T>(
         report: ApplyReport::default(),
     };
     run.open_drafts(locked);
-    run.bring_from_afar(locked).await;
-    run.keep_books();
-    run.groups(locked).await;
-    let ((), done) = join(run.close(locked), beside).await;
-    (run.finish(), done)
+    let ready = if changes_records(input.plan) {
+        begun.await?;
+        run.bring_from_afar(locked).await;
+        run.keep_books();
+        None
+    } else {
+        run.keep_books();
+        run.first_group(begun, locked).await?
+    };
+    let last = Notify::new();
+    let work = async {
+        run.groups(ready, &last, locked).await;
+        last.notify_one();
+        run.close(locked).await;
+    };
+    let at_the_end = async {
+        last.notified().await;
+        ending.await
+    };
+    let ((), done) = join(work, at_the_end).await;
+    Ok((run.finish(), done))
+}
+
+/// Whether the first write of a run says more than what is about to be done.
+fn changes_records(plan: &Plan) -> bool {
+    plan.work().any(|change| {
+        change.steps.is_empty() || change.moved_from.is_some() || change.action == Action::Adopt
+    })
 }
 
 /// Operations by their place in the graph, whose intents are in a draft.
@@ -162,9 +188,28 @@ impl Run<'_> {
         self.flush(locked).await;
     }
 
-    async fn groups(&mut self, locked: &mut Locked) {
+    /// Stores the intents of the first group while `begun` is on its way. Where that fails, they are taken back.
+    async fn first_group(
+        &mut self,
+        begun: impl Future<Output = Result<(), StateError>>,
+        locked: &mut Locked,
+    ) -> Result<Option<Ready>, StateError> {
+        let Some(group) = self.schedule.next_group() else {
+            begun.await?;
+            return Ok(None);
+        };
+        let (ready, begun) = join(self.make_ready(group, locked), begun).await;
+        if let Err(error) = begun {
+            self.put_back(ready);
+            self.flush(locked).await;
+            return Err(error);
+        }
+        Ok(Some(ready))
+    }
+
+    async fn groups(&mut self, first: Option<Ready>, last: &Notify, locked: &mut Locked) {
         let (groups, systems, types) = (self.schedule.groups(), self.input.systems, self.input.types);
-        let (mut index, mut ahead) = (0, None);
+        let (mut index, mut ahead) = (0, first);
         loop {
             if self.cx.cancel.is_draining() {
                 self.schedule.stop();
@@ -182,6 +227,9 @@ impl Run<'_> {
                 continue;
             }
             index += 1;
+            if index == groups {
+                last.notify_one();
+            }
             self.cx.events.event(Event::GroupStart { index, groups, operations: group.len() });
             let batch = group.iter().map(|(_, operation)| operation.clone()).collect();
             let running = batch::run(systems, types, batch, self.cx);
@@ -219,29 +267,47 @@ impl Run<'_> {
 
     /// Writes the intents of a group into the drafts.
     fn begin(&mut self, group: Vec<usize>) -> Ready {
-        let mut begun = Vec::with_capacity(group.len());
+        let mut by_domain: BTreeMap<String, Vec<(usize, Operation, Intent)>> = BTreeMap::new();
+        let places: BTreeMap<usize, usize> =
+            group.iter().enumerate().map(|(place, at)| (*at, place)).collect();
         for at in group {
             let planned = self.schedule.operation(at);
-            let domain = planned.address.domain().to_owned();
+            let domain = planned.address.domain();
             let withdrawn = self.report.withdrawn.contains_key(&planned.address);
             let change = self.input.plan.change(&planned.address).filter(|_| !withdrawn);
-            let (Some(change), Some(draft)) = (change, self.drafts.get_mut(&domain)) else {
+            let (Some(change), Some(draft)) = (change, self.drafts.get(domain)) else {
                 self.schedule.skip(at);
                 continue;
             };
             let owner = format!("{}/{}", draft.lineage, change.address);
             let operation = operation(change, planned, owner);
             let intent = intent(self.input, self.cx, change, &operation);
-            match draft.begin(operation.id.clone(), intent) {
-                Ok(()) => {
-                    self.dirty.insert(domain);
-                    begun.push((at, operation));
-                }
+            by_domain.entry(domain.to_owned()).or_default().push((at, operation, intent));
+        }
+        let begun = by_domain.into_iter().flat_map(|(domain, all)| self.begin_in(&domain, all));
+        let mut begun: Ready = begun.collect();
+        begun.sort_by_key(|(at, _)| places.get(at));
+        begun
+    }
+
+    fn begin_in(&mut self, domain: &str, all: Vec<(usize, Operation, Intent)>) -> Ready {
+        let (operations, intents): (Ready, Vec<_>) = all
+            .into_iter()
+            .map(|(at, operation, intent)| ((at, operation.clone()), (operation.id, intent)))
+            .unzip();
+        let Some(draft) = self.drafts.get_mut(domain) else { return Ready::new() };
+        let mut begun = Ready::with_capacity(operations.len());
+        for ((at, operation), said) in operations.into_iter().zip(draft.begin_all(intents)) {
+            match said {
+                Ok(()) => begun.push((at, operation)),
                 Err(source) => {
                     self.schedule.skip(at);
-                    self.lose(&domain, StateError::Invalid { place: domain.clone(), source });
+                    self.lose(domain, StateError::Invalid { place: domain.to_owned(), source });
                 }
             }
+        }
+        if !begun.is_empty() {
+            self.dirty.insert(domain.to_owned());
         }
         begun
     }

@@ -1,6 +1,7 @@
 //! Applying: recovery first, then the locks, then the plan's own graph.
 
 use super::apply::{self, ApplyInput, ApplyReport};
+use super::audit::has_open_runs;
 use super::planning::Planned;
 use super::preparing::unsettled;
 use super::prior::versions;
@@ -142,10 +143,13 @@ impl Session {
             locked.release().await?;
             return Err(stale);
         }
-        if let Err(error) = self.put_on_record(trail, &locked, planned, &run, reason).await {
-            locked.release().await?;
-            return Err(error.into());
-        }
+        let mut trail = match self.close_the_dead(trail, &locked, &run).await {
+            Ok(trail) => trail,
+            Err(error) => {
+                locked.release().await?;
+                return Err(error.into());
+            }
+        };
         let identities = planned.identities();
         let input = ApplyInput {
             plan: &planned.plan,
@@ -156,7 +160,14 @@ impl Session {
             lineages: Arc::new(planned.versions.values().map(|version| version.lineage.clone()).collect()),
             run: &run,
         };
-        let (report, trail) = apply::apply(&input, &mut locked, self.cx(), self.trail()).await;
+        let begun = self.record_start(&mut trail, planned, &run, reason);
+        let (report, trail) = match apply::apply(&input, &mut locked, self.cx(), begun, self.trail()).await {
+            Ok(ended) => ended,
+            Err(error) => {
+                locked.release().await?;
+                return Err(error.into());
+            }
+        };
         let report = self.keep_journal(&run, report).await;
         let mut report = self.record_end(trail, &planned.plan, &run, report).await;
         if let Err(error) = locked.release().await {
@@ -166,18 +177,20 @@ impl Session {
         Ok(Applied { report, run })
     }
 
-    /// What the dead left open is closed, then this run says what it is about to do.
-    async fn put_on_record(
+    /// What the dead left open is closed. `trail` is from before the locks were held: where it names a run that may
+    /// have ended meanwhile, it is read again.
+    async fn close_the_dead(
         &self,
         trail: Result<Trail, StateError>,
         locked: &Locked,
-        planned: &Planned,
         run: &str,
-        reason: Option<&str>,
-    ) -> Result<(), StateError> {
+    ) -> Result<Trail, StateError> {
         let mut trail = trail?;
-        self.close_dead_runs(&mut trail, locked, run, &[]).await?;
-        self.record_start(&mut trail, planned, run, reason).await
+        if locked.taken_over().is_some() || has_open_runs(&trail) {
+            trail = self.trail().await?;
+            self.close_dead_runs(&mut trail, locked, run, &[]).await?;
+        }
+        Ok(trail)
     }
 
     /// The state must still be what the plan was made from: the locked shards, and every other one where something

@@ -72,7 +72,7 @@ impl Session {
         self.store.trail(&self.environment.name).await
     }
 
-    /// Says what a run is about to do. Nothing may have been done yet.
+    /// Says what a run is about to do. No system may have been asked to change anything yet.
     pub(crate) async fn record_start(
         &self,
         trail: &mut Trail,
@@ -176,6 +176,11 @@ fn end_of(run: &str) -> String {
 const EDIT: &str = "-edit";
 /// Records that are read at a time.
 const READS: usize = 16;
+
+/// Whether there are runs that began, and of which nobody says how they ended.
+pub(super) fn has_open_runs(trail: &Trail) -> bool {
+    !open(&trail.names).is_empty()
+}
 
 /// The first records of runs that have no second one.
 fn open(names: &[String]) -> Vec<String> {

@@ -14,6 +14,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The version of the format this program writes and reads.
 pub const PLAN_FORMAT: u32 = 2;
@@ -31,7 +32,7 @@ pub struct PlanFile {
     pub asked: Asked,
     pub plan: Plan,
     /// The records of what the plan relies on.
-    pub records: BTreeMap<Address, Record>,
+    pub records: BTreeMap<Address, Arc<Record>>,
     pub snapshot: Snapshot,
 }
 

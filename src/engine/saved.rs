@@ -21,6 +21,7 @@ use datamesh_core::plan::{
 use datamesh_provider::{Address, Diagnostics, OpAction, OperationId, ReadRequest, SystemName};
 use datamesh_state::{Record, Shard, StateError};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 type Shards = BTreeMap<String, Shard>;
 
@@ -125,21 +126,21 @@ impl Session {
 }
 
 /// The state with the records of a file in their places, and without shards that came later.
-fn rolled_back(plan: &Plan, records: &BTreeMap<Address, Record>, now: &Shards) -> Shards {
+fn rolled_back(plan: &Plan, records: &BTreeMap<Address, Arc<Record>>, now: &Shards) -> Shards {
     let mut then: Shards = now.clone();
     then.retain(|domain, _| plan.shards.contains_key(domain));
     let moved = plan.work().filter_map(|change| change.moved_from.as_ref());
     for address in plan.pins.keys().chain(moved) {
         let Some(shard) = then.get_mut(address.domain()) else { continue };
         match records.get(address) {
-            Some(record) => drop(shard.resources.insert(address.clone(), record.clone())),
+            Some(record) => drop(shard.resources.insert(address.clone(), Arc::clone(record))),
             None => drop(shard.resources.remove(address)),
         }
     }
     then
 }
 
-fn record<'a>(shards: &'a Shards, address: &Address) -> Option<&'a Record> {
+fn record<'a>(shards: &'a Shards, address: &Address) -> Option<&'a Arc<Record>> {
     shards.get(address.domain())?.resources.get(address)
 }
 
@@ -301,7 +302,7 @@ impl Check<'_> {
                 Some(change) if wrote(change) => Standing::Begun,
                 Some(change) if ended(change) => Standing::Gone,
                 _ => {
-                    let pin = |record: Option<&Record>| Pin {
+                    let pin = |record: Option<&Arc<Record>>| Pin {
                         generation: record.map(|record| record.generation),
                         incarnation: None,
                         seen: Seen::Unread,

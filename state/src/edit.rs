@@ -3,6 +3,7 @@
 use crate::format::Shard;
 use crate::shard::ShardError;
 use datamesh_provider::{Address, SystemName};
+use std::sync::Arc;
 
 impl Shard {
     /// Forgets a record: what is live stays, and is nobody's.
@@ -59,6 +60,7 @@ impl Shard {
         }
         for (address, record) in &mut resources {
             let Some(today) = self.resources.get(address).filter(|today| *today != record) else { continue };
+            let record = Arc::make_mut(record);
             record.generation = today.generation.max(record.generation) + 1;
         }
         self.resources = resources;

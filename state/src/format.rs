@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The format this version reads and writes.
 pub const FORMAT: u64 = 1;
@@ -19,7 +20,7 @@ pub const FORMAT: u64 = 1;
 pub const MAX_BYTES: usize = 64 << 20;
 
 /// What the tool owns in one domain of one environment, and what it is doing there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shard {
     /// Always [`FORMAT`] once decoded.
@@ -38,7 +39,7 @@ pub struct Shard {
     pub repository: String,
     /// The identity of each system anything here is in, by name (`kafka.default`).
     pub systems: BTreeMap<String, String>,
-    pub resources: BTreeMap<Address, Record>,
+    pub resources: BTreeMap<Address, Arc<Record>>,
     /// Operations whose outcome is not stored yet.
     pub pending: BTreeMap<OperationId, Intent>,
     /// Addresses that were moved away.
@@ -48,7 +49,7 @@ pub struct Shard {
 }
 
 /// One resource that is ours. Its address is its key in the shard.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     #[serde(rename = "type")]
@@ -107,7 +108,7 @@ pub enum OnRemove {
 }
 
 /// One operation that was about to be carried out when this was written. Its id is its key in the shard.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Intent {
     /// The run that does it.
@@ -138,7 +139,7 @@ pub struct Intent {
 }
 
 /// The part of a [`Record`] that comes from manifests.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Becomes {
     pub schema_version: u32,
@@ -164,7 +165,7 @@ pub struct Tombstone {
 }
 
 /// An address on its way here.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Incoming {
     #[serde(rename = "move")]
@@ -173,7 +174,7 @@ pub struct Incoming {
     pub to: Address,
     pub started_at: jiff::Timestamp,
     /// What is recorded where it comes from, word for word.
-    pub record: Record,
+    pub record: Arc<Record>,
 }
 
 /// Canonical keys are sorted, so that this one stands first.

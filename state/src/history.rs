@@ -46,7 +46,7 @@ impl StateStore {
         };
         let Some(blob) = blob else { return Ok(None) };
         let place = blob.place.clone();
-        let shard = found(environment, &key, blob)?.shard;
+        let shard = found(environment, &key, &blob)?.shard;
         if shard.serial != serial {
             let why = format!("it is version {} and not {serial}", shard.serial);
             return Err(StateError::Corrupt { place, why });

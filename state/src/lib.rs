@@ -27,6 +27,7 @@ mod journal;
 mod lease;
 mod locked;
 mod moves;
+mod opening;
 mod probe;
 mod published;
 mod recover;

@@ -3,9 +3,9 @@
 use crate::StateError;
 use crate::blob::{BlobStore, Condition, Held, PutError, Tag};
 use crate::format::{Shard, decode, encode};
-use crate::history::keep;
 use crate::ident;
-use crate::store::{AT_ONCE, ATTEMPTS, Found, found, read_all, release_all, shard_key};
+use crate::opening::Opening;
+use crate::store::{AT_ONCE, ATTEMPTS, read_all, release_all, shard_key};
 use datamesh_provider::{Entropy, LeaseGate, LeaseLost};
 use futures::stream::{self, StreamExt as _};
 use std::collections::BTreeMap;
@@ -51,13 +51,13 @@ pub struct Locked {
 }
 
 #[derive(Debug)]
-struct Slot {
-    shard: Shard,
-    tag: Tag,
+pub(crate) struct Slot {
+    pub(crate) shard: Shard,
+    pub(crate) tag: Tag,
     /// What was there when the lock was taken; `None`: nothing.
-    found: Option<(Tag, u64)>,
+    pub(crate) found: Option<(Tag, u64)>,
     /// A write failed in a way that leaves open what is there: nothing more may be written.
-    lost: bool,
+    pub(crate) lost: bool,
 }
 
 impl fmt::Debug for Locked {
@@ -83,14 +83,15 @@ impl Locked {
         shards: Shards,
         held: Vec<Box<dyn Held>>,
         domains: &[String],
+        mut early: BTreeMap<String, Opening>,
         repository: &str,
     ) -> Result<Self, StateError> {
         let gate = Arc::new(Gate { held: RwLock::new(held) });
         let mut locked = Self { shards, slots: BTreeMap::new(), gate };
         let (shards, gate) = (&locked.shards, locked.gate.as_ref());
         let open = |domain: &String| {
-            let domain = domain.clone();
-            async move { (shards.open(&domain, repository, gate).await, domain) }
+            let (domain, early) = (domain.clone(), early.remove(domain));
+            async move { (shards.open(&domain, early, repository, gate).await, domain) }
         };
         let opened: Vec<_> = stream::iter(domains.iter().map(open)).buffered(AT_ONCE).collect().await;
         let mut failed = None;
@@ -217,7 +218,8 @@ impl Shards {
             return Err(StateError::Fenced { place: place(), why: "the epoch is not the lock's".into() });
         }
         let expected = Some((slot.tag.clone(), slot.shard.write_id.clone()));
-        match put(self.blobs.as_ref(), &key, &next, expected).await {
+        let bytes = encode(&next)?;
+        match put(self.blobs.as_ref(), &key, (&next, &bytes), expected).await {
             Ok(tag) => {
                 slot.tag = tag;
                 slot.shard = next;
@@ -229,66 +231,15 @@ impl Shards {
             }
         }
     }
-
-    /// Reads a shard under its lock and raises its epoch. The one place where a lost race is answered by reading
-    /// again.
-    async fn open(&self, domain: &str, repository: &str, gate: &Gate) -> Result<Slot, StateError> {
-        let key = shard_key(&self.environment, domain)?;
-        for _ in 0..ATTEMPTS {
-            let blob = self.blobs.get(&key).await?;
-            let there = blob.clone().map(|blob| found(&self.environment, &key, blob)).transpose()?;
-            let (mut next, expected) = match &there {
-                Some(Found { shard, tag, .. }) => {
-                    (shard.clone(), Some((tag.clone(), shard.write_id.clone())))
-                }
-                None => {
-                    let lineage = ident::uuid(self.entropy.as_ref());
-                    (Shard::empty(&self.environment, domain, lineage, repository), None)
-                }
-            };
-            if next.repository != repository {
-                let (place, ours) = (self.blobs.place(&key), repository.to_owned());
-                return Err(StateError::Foreign { place, owner: next.repository, ours });
-            }
-            next.epoch += 1;
-            next.serial += 1;
-            next.write_id = ident::uuid(self.entropy.as_ref());
-            // The copy and the new epoch may come in any order: they say the same of everything but the epoch.
-            let copy = async {
-                match blob.as_ref().zip(there.as_ref()) {
-                    Some((blob, Found { shard, .. })) => {
-                        keep(self.blobs.as_ref(), &self.environment, domain, shard.serial, blob).await
-                    }
-                    None => Ok(()),
-                }
-            };
-            let (copied, written) = futures::join!(copy, put(self.blobs.as_ref(), &key, &next, expected));
-            match written {
-                Ok(tag) => {
-                    copied?;
-                    let found = there.map(|found| (found.tag, found.shard.serial));
-                    return Ok(Slot { shard: next, tag, found, lost: false });
-                }
-                // Whoever was before may have had a last write under way; or the lock went to somebody else.
-                Err(StateError::Fenced { place, .. }) => gate
-                    .permit(Duration::ZERO)
-                    .map_err(|lost| StateError::Fenced { place, why: lost.to_string() })?,
-                Err(error) => return Err(error),
-            }
-        }
-        let why = "somebody writes it without its lock".to_owned();
-        Err(StateError::Fenced { place: self.blobs.place(&key), why })
-    }
 }
 
 /// One compare-and-swap, with every doubtful answer resolved by looking at whose write is there.
-async fn put(
+pub(crate) async fn put(
     blobs: &dyn BlobStore,
     key: &str,
-    next: &Shard,
+    (next, bytes): (&Shard, &[u8]),
     expected: Option<(Tag, String)>,
 ) -> Result<Tag, StateError> {
-    let bytes = encode(next)?;
     let place = blobs.place(key);
     let (mut when, before) = match expected {
         Some((tag, write_id)) => (Condition::IfMatch(tag), Some(write_id)),
@@ -296,7 +247,7 @@ async fn put(
     };
     let mut why = String::new();
     for failures in 0..ATTEMPTS {
-        match blobs.put(key, &bytes, &when).await {
+        match blobs.put(key, bytes, &when).await {
             Ok(tag) => return Ok(tag),
             Err(PutError::Failed(error)) => return Err(error),
             Err(doubt) => why = doubt.to_string(),

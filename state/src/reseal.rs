@@ -93,7 +93,7 @@ impl StateStore {
                 // What is damaged is not made to look sound.
                 let sound = |text: &[u8]| match &place.shard {
                     Some(shard) => {
-                        found(environment, shard, Blob { bytes: text.to_vec(), ..blob.clone() }).map(drop)
+                        found(environment, shard, &Blob { bytes: text.to_vec(), ..blob.clone() }).map(drop)
                     }
                     None => Ok(()),
                 };

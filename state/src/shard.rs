@@ -5,6 +5,7 @@ use datamesh_provider::{
     Address, Attributes, LiveObject, ObjectId, OpAction, OperationId, Outcome, SystemName, TypeName,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Types of which one object may have several owners: a binding is wanted by everyone who asked for it.
 pub(crate) const SHARED_TYPES: &[&str] = &["kafka_acl"];
@@ -104,19 +105,62 @@ impl Shard {
     /// Fills in `before_gen` and `epoch`. An update or a deletion needs its record, so what is adopted with a change
     /// is first adopted. A creation must have no record, unless it makes again what was deleted outside (then
     /// `before` is what was last applied), or is a later step of a creation that recorded its first.
-    pub fn begin(&mut self, id: OperationId, mut intent: Intent) -> Result<(), ShardError> {
-        if self.pending.contains_key(&id) {
-            return Err(ShardError::Repeated { id: id.0 });
+    pub fn begin(&mut self, id: OperationId, intent: Intent) -> Result<(), ShardError> {
+        self.begin_all(vec![(id, intent)]).into_iter().collect()
+    }
+
+    /// The same for several: what became of each. One look at who owns what does for all of them.
+    pub fn begin_all(&mut self, mut all: Vec<(OperationId, Intent)>) -> Vec<Result<(), ShardError>> {
+        for (_, intent) in &mut all {
+            intent.before_gen = self.resources.get(&intent.address).map(|record| record.generation);
+            intent.epoch = self.epoch;
         }
-        if self.is_busy(&intent.address) {
-            return Err(ShardError::Busy { address: intent.address });
+        let said = self.may_begin(&all);
+        let begun = all.into_iter().zip(&said).filter(|(_, said)| said.is_ok());
+        self.pending.extend(begun.map(|(begun, _)| begun));
+        said
+    }
+
+    fn may_begin(&self, all: &[(OperationId, Intent)]) -> Vec<Result<(), ShardError>> {
+        let mut owners = match all.iter().any(|(_, intent)| claims(intent)) {
+            // Two owners of one object that stand here already are found before this is written.
+            true => self.owners().unwrap_or_default(),
+            false => Owners::new(),
+        };
+        let mut busy: BTreeSet<&Address> = self.under_way().collect();
+        let mut begun = BTreeSet::new();
+        let mut judge = |id, intent| {
+            self.may_begin_one(id, intent, &begun, &busy, &owners)?;
+            begun.insert(id);
+            busy.insert(&intent.address);
+            if claims(intent) {
+                owners.insert(self.claim(&intent.system, &intent.ty, &intent.object), &intent.address);
+            }
+            Ok(())
+        };
+        all.iter().map(|(id, intent)| judge(id, intent)).collect()
+    }
+
+    fn may_begin_one(
+        &self,
+        id: &OperationId,
+        intent: &Intent,
+        begun: &BTreeSet<&OperationId>,
+        busy: &BTreeSet<&Address>,
+        owners: &Owners<'_>,
+    ) -> Result<(), ShardError> {
+        if self.pending.contains_key(id) || begun.contains(id) {
+            return Err(ShardError::Repeated { id: id.0.clone() });
         }
-        intent.before_gen = self.resources.get(&intent.address).map(|record| record.generation);
-        intent.epoch = self.epoch;
-        self.check_intent(&intent)?;
-        self.check_claim(&intent)?;
-        self.pending.insert(id, intent);
-        Ok(())
+        if busy.contains(&intent.address) {
+            return Err(ShardError::Busy { address: intent.address.clone() });
+        }
+        self.check_intent(intent)?;
+        let owner = owners.get(&self.claim(&intent.system, &intent.ty, &intent.object));
+        match owner.filter(|owner| claims(intent) && **owner != &intent.address) {
+            Some(owner) => Err(two_owners(&intent.object, owner, &intent.address)),
+            None => Ok(()),
+        }
     }
 
     fn check_intent(&self, intent: &Intent) -> Result<(), ShardError> {
@@ -149,21 +193,6 @@ impl Shard {
             _ => {}
         }
         Ok(())
-    }
-
-    /// Whether nobody else has the object an operation would make.
-    fn check_claim(&self, intent: &Intent) -> Result<(), ShardError> {
-        if intent.action != OpAction::Create || SHARED_TYPES.contains(&intent.ty.as_str()) {
-            return Ok(());
-        }
-        match self.owner_of(&intent.system, &intent.ty, &intent.object) {
-            Some(owner) if *owner != intent.address => Err(ShardError::TwoOwners {
-                object: intent.object.0.clone(),
-                owner: Box::new(owner.clone()),
-                claimant: Box::new(intent.address.clone()),
-            }),
-            _ => Ok(()),
-        }
     }
 
     /// Stores how an operation ended; returns the intent where it is over.
@@ -203,7 +232,7 @@ impl Shard {
 
     /// The record was worked on; what was applied stays the prior.
     pub(crate) fn touch(&mut self, id: &OperationId, address: &Address) {
-        if let Some(record) = self.resources.get_mut(address) {
+        if let Some(record) = self.resources.get_mut(address).map(Arc::make_mut) {
             record.generation += 1;
             record.last_op = Some(id.clone());
         }
@@ -246,7 +275,7 @@ impl Shard {
             object: intent.object.clone(),
             ..about(becomes)
         };
-        self.resources.insert(intent.address.clone(), record);
+        self.resources.insert(intent.address.clone(), Arc::new(record));
         Ok(())
     }
 
@@ -271,8 +300,7 @@ impl Shard {
         if let Some(owner) =
             self.owner_of(&system, &ty, &live.id).filter(|_| !SHARED_TYPES.contains(&ty.as_str()))
         {
-            let (object, owner) = (live.id.0.clone(), Box::new(owner.clone()));
-            return Err(ShardError::TwoOwners { object, owner, claimant: Box::new(address) });
+            return Err(two_owners(&live.id, owner, &address));
         }
         let record = Record {
             ty,
@@ -284,7 +312,7 @@ impl Shard {
             origin,
             ..about(becomes)
         };
-        self.resources.insert(address, record);
+        self.resources.insert(address, Arc::new(record));
         Ok(())
     }
 
@@ -313,10 +341,13 @@ impl Shard {
             return false;
         }
         let Some(record) = self.resources.get_mut(address) else { return false };
-        let before = record.clone();
-        change(record);
-        let changed = *record != before;
-        record.generation += u64::from(changed);
+        let mut next = Record::clone(record);
+        change(&mut next);
+        let changed = next != **record;
+        if changed {
+            next.generation += 1;
+            *record = Arc::new(next);
+        }
         changed
     }
 
@@ -345,15 +376,16 @@ impl Shard {
             let why = "only what is recorded can be moved";
             return Err(ShardError::Shape { address: from.clone(), why });
         };
-        record.generation += 1;
-        record.product = to.product().map(|_| to.owner());
+        let renamed = Arc::make_mut(&mut record);
+        renamed.generation += 1;
+        renamed.product = to.product().map(|_| to.owner());
         self.resources.insert(to.clone(), record);
         self.follow(&BTreeMap::from([(from, to)]));
         Ok(())
     }
 
     /// Lets go of a resource without touching its object.
-    pub fn forget(&mut self, address: &Address) -> Option<Record> {
+    pub fn forget(&mut self, address: &Address) -> Option<Arc<Record>> {
         if self.is_busy(address) {
             return None;
         }
@@ -393,28 +425,31 @@ impl Shard {
                 return Err(ShardError::Busy { address: to.clone() });
             }
         }
-        self.verify_owners()
+        self.owners().map(drop)
     }
 
-    /// Each object has one owner, among records, intents to create and what is on its way here.
-    fn verify_owners(&self) -> Result<(), ShardError> {
+    /// Who has which object, among records, intents to create and what is on its way here: each has one owner.
+    fn owners(&self) -> Result<Owners<'_>, ShardError> {
         let recorded = self.resources.iter().map(|(at, r)| (at, &r.system, &r.ty, &r.object));
         let creates = self.pending.values().filter(|intent| intent.action == OpAction::Create);
         let intended = creates.map(|i| (&i.address, &i.system, &i.ty, &i.object));
         let expected =
             self.incoming.iter().map(|i| (&i.to, &i.record.system, &i.record.ty, &i.record.object));
-        let mut owners: BTreeMap<(&TypeName, &ObjectId, String), &Address> = BTreeMap::new();
+        let mut owners = Owners::new();
         for (address, system, ty, object) in recorded.chain(intended).chain(expected) {
             if SHARED_TYPES.contains(&ty.as_str()) {
                 continue;
             }
-            let key = (ty, object, self.identity_or_name(system));
-            if let Some(owner) = owners.insert(key, address).filter(|owner| *owner != address) {
-                let (owner, claimant) = (Box::new(owner.clone()), Box::new(address.clone()));
-                return Err(ShardError::TwoOwners { object: object.0.clone(), owner, claimant });
+            let before = owners.insert(self.claim(system, ty, object), address);
+            if let Some(owner) = before.filter(|owner| *owner != address) {
+                return Err(two_owners(object, owner, address));
             }
         }
-        Ok(())
+        Ok(owners)
+    }
+
+    fn claim<'a>(&self, system: &SystemName, ty: &'a TypeName, object: &'a ObjectId) -> Claim<'a> {
+        (ty, object, self.identity_or_name(system))
     }
 
     /// Whether this may follow `before` in one write: the lineage stays, and nothing counts backwards.
@@ -438,6 +473,20 @@ impl Shard {
         }
         self.verify()
     }
+}
+
+/// An object, whatever name its system goes by.
+type Claim<'a> = (&'a TypeName, &'a ObjectId, String);
+type Owners<'a> = BTreeMap<Claim<'a>, &'a Address>;
+
+/// Whether an operation would make something that may have one owner only.
+fn claims(intent: &Intent) -> bool {
+    intent.action == OpAction::Create && !SHARED_TYPES.contains(&intent.ty.as_str())
+}
+
+fn two_owners(object: &ObjectId, owner: &Address, claimant: &Address) -> ShardError {
+    let (owner, claimant) = (Box::new(owner.clone()), Box::new(claimant.clone()));
+    ShardError::TwoOwners { object: object.0.clone(), owner, claimant }
 }
 
 fn redescribed(record: &mut Record, becomes: &Becomes) {

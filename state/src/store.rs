@@ -126,7 +126,7 @@ impl StateStore {
     /// One shard as it is now, without a lock; `None`: there is none.
     pub async fn peek(&self, environment: &str, domain: &str) -> Result<Option<Found>, StateError> {
         let key = shard_key(environment, domain)?;
-        self.blobs.get(&key).await?.map(|blob| found(environment, &key, blob)).transpose()
+        self.blobs.get(&key).await?.map(|blob| found(environment, &key, &blob)).transpose()
     }
 
     /// The domains whose shards are not any more what was seen: a plan looks again after it has read the systems, and
@@ -229,7 +229,7 @@ impl StateStore {
         Ok(self.lock_and(cx, request, async {}).await?.0)
     }
 
-    /// The same, with something done beside the opening of the shards, once all locks are held.
+    /// The same, with something done beside it, from before the locks are held.
     pub async fn lock_and<T: Send>(
         &self,
         cx: &Context,
@@ -242,13 +242,17 @@ impl StateStore {
         for domain in &domains {
             shard_key(request.environment, domain)?;
         }
-        let held = self.acquire(cx, &request, &domains).await?;
         let shards = Shards {
             blobs: Arc::clone(&self.blobs),
             entropy: Arc::clone(&cx.entropy),
             environment: request.environment.to_owned(),
         };
-        let (locked, done) = join(Locked::open(shards, held, &domains, request.repository), beside).await;
+        let lock = async {
+            let early = shards.prepare_all(&domains, request.repository);
+            let (held, early) = join(self.acquire(cx, &request, &domains), early).await;
+            Locked::open(shards, held?, &domains, early, request.repository).await
+        };
+        let (locked, done) = join(lock, beside).await;
         Ok((locked?, done))
     }
 
@@ -340,20 +344,20 @@ pub(crate) async fn read_all(
     let keys = blobs.list(environment).await?;
     let read = keys.into_iter().filter(|key| wanted(key)).map(|key| async move {
         let blob = blobs.get(&key).await?;
-        blob.map(|blob| found(environment, &key, blob)).transpose()
+        blob.map(|blob| found(environment, &key, &blob)).transpose()
     });
     let found: Vec<Option<Found>> = stream::iter(read).buffered(AT_ONCE).try_collect().await?;
     Ok(found.into_iter().flatten().map(|found| (found.shard.domain.clone(), found)).collect())
 }
 
-pub(crate) fn found(environment: &str, key: &str, blob: Blob) -> Result<Found, StateError> {
+pub(crate) fn found(environment: &str, key: &str, blob: &Blob) -> Result<Found, StateError> {
     let shard = decode(&blob.place, &blob.bytes)?;
     if format!("{}/{}", shard.environment, shard.domain) != key || shard.environment != environment {
         let why = format!("it is the shard of {}/{}, in the place of {key}", shard.environment, shard.domain);
-        return Err(StateError::Corrupt { place: blob.place, why });
+        return Err(StateError::Corrupt { place: blob.place.clone(), why });
     }
     shard
         .verify()
         .map_err(|error| StateError::Corrupt { place: blob.place.clone(), why: error.to_string() })?;
-    Ok(Found { shard, tag: blob.tag, place: blob.place })
+    Ok(Found { shard, tag: blob.tag.clone(), place: blob.place.clone() })
 }

@@ -299,7 +299,7 @@ impl Mesh {
         Codec::default().encrypting(KeyRing::new(vec![key]).expect("keys"), Arc::new(OsEntropy))
     }
 
-    pub(crate) fn records(&self) -> BTreeMap<Address, Record> {
+    pub(crate) fn records(&self) -> BTreeMap<Address, Arc<Record>> {
         self.shards().into_values().flat_map(|shard| shard.resources).collect()
     }
 

@@ -14,6 +14,7 @@ use datamesh_provider::{Address, Diagnostic};
 use datamesh_state::Record;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
@@ -200,7 +201,7 @@ pub async fn run(args: &StateArgs, run: &Invocation) -> Exit {
     }
 }
 
-type Records = BTreeMap<Address, Record>;
+type Records = BTreeMap<Address, Arc<Record>>;
 
 async fn records_of(opened: &Opened) -> Result<Records, Box<Diagnostic>> {
     let environment = &opened.session.environment().name;

@@ -1,6 +1,6 @@
 //! What other shards say against an operation.
 
-use crate::support::{address, becomes, intent, kafka, op, record, shard};
+use crate::support::{address, becomes, edit, intent, kafka, op, record, shard};
 use datamesh_provider::{Address, OpAction, SystemName};
 use datamesh_state::{Intent, Objection, Others, Shard};
 use serde_json::json;
@@ -42,7 +42,7 @@ fn depending() -> Intent {
 fn an_object_has_one_owner_by_record_or_by_intent() {
     let owned = |owner: &str| Some(Objection::Owned { object: create(FACTS).object, owner: address(owner) });
     let mut by_record = sales();
-    by_record.resources.insert(address(COPY), record(COPY, json!({})));
+    by_record.resources.insert(address(COPY), record(COPY, json!({})).into());
     let mut by_intent = sales();
     by_intent.begin(op("1"), create(COPY)).expect("begun");
     for other in [by_record, by_intent] {
@@ -54,10 +54,10 @@ fn an_object_has_one_owner_by_record_or_by_intent() {
 #[test]
 fn one_system_has_two_names_and_one_name_is_two_systems() {
     let mut other = sales();
-    other.resources.insert(address(COPY), record(COPY, json!({})));
+    other.resources.insert(address(COPY), record(COPY, json!({})).into());
     let mirror = SystemName::new("kafka", "mirror");
     other.bind(&mirror, "one-cluster").expect("bound");
-    other.resources.get_mut(&address(COPY)).expect("there").system = mirror;
+    edit(&mut other, COPY).system = mirror;
     assert!(objection(&create(FACTS), std::slice::from_ref(&other)).is_some(), "the same cluster");
     other.systems.insert("kafka.mirror".into(), "another-cluster".into());
     assert_eq!(objection(&create(FACTS), &[other]), None);
@@ -67,7 +67,7 @@ fn one_system_has_two_names_and_one_name_is_two_systems() {
 fn what_is_depended_on_must_stay() {
     let mut other = sales();
     assert_eq!(objection(&depending(), &[other.clone()]), Some(Objection::Gone(address(COPY))));
-    other.resources.insert(address(COPY), record(COPY, json!({})));
+    other.resources.insert(address(COPY), record(COPY, json!({})).into());
     assert_eq!(objection(&depending(), &[other.clone()]), None);
     other.begin(op("1"), intent(COPY, OpAction::Delete, None)).expect("begun");
     assert_eq!(objection(&depending(), &[other]), Some(Objection::Going(address(COPY))));
@@ -84,8 +84,8 @@ fn what_is_needed_elsewhere_is_not_deleted() {
     let delete = intent(FACTS, OpAction::Delete, None);
     let needed = Some(Objection::Needed { by: address(COPY) });
     let mut by_record = sales();
-    by_record.resources.insert(address(COPY), record(COPY, json!({})));
-    let dependencies = &mut by_record.resources.get_mut(&address(COPY)).expect("there").dependencies;
+    by_record.resources.insert(address(COPY), record(COPY, json!({})).into());
+    let dependencies = &mut edit(&mut by_record, COPY).dependencies;
     dependencies.insert(address(FACTS));
     assert_eq!(objection(&delete, &[by_record]), needed);
     let mut by_intent = sales();
@@ -100,7 +100,7 @@ fn what_is_needed_elsewhere_is_not_deleted() {
 #[test]
 fn a_delete_of_what_somebody_else_claims_is_refused() {
     let mut other = sales();
-    other.resources.insert(address(COPY), record(COPY, json!({})));
+    other.resources.insert(address(COPY), record(COPY, json!({})).into());
     let delete = intent(FACTS, OpAction::Delete, None);
     assert!(matches!(objection(&delete, &[other]), Some(Objection::Owned { .. })));
 }

@@ -1,6 +1,6 @@
 //! Edits by hand: of one record, and back to an older version.
 
-use crate::support::{address, context, full_shard, request};
+use crate::support::{address, context, edit, full_shard, request};
 use datamesh_state::{MemoryStore, ShardError, StateStore};
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ async fn an_older_version_comes_back_as_a_new_one() {
     locked
         .update("orders", |shard| {
             shard.resources.remove(&gone);
-            let record = shard.resources.get_mut(&changed).expect("there");
+            let record = edit(shard, &changed.to_string());
             record.generation += 4;
             record.prevent_destroy = !record.prevent_destroy;
             Ok(())

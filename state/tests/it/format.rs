@@ -3,6 +3,7 @@
 use crate::support::{full_shard, shard};
 use datamesh_state::{StateErrorKind, decode, encode};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 const SAMPLE: &[u8] = include_bytes!("../samples/shard-v1.json");
 
@@ -80,7 +81,7 @@ proptest! {
     ) {
         let mut original = full_shard();
         original.serial = serial;
-        let record = original.resources.values_mut().next().expect("one");
+        let record = Arc::make_mut(original.resources.values_mut().next().expect("one"));
         record.attributes.insert(key, serde_json::json!([text, number, null]));
         let bytes = encode(&original).expect("encodes");
         prop_assert_eq!(&decode("x", &bytes).expect("decodes"), &original);

@@ -1,6 +1,6 @@
 //! Moves between two shards: three writes, and what is found when they were cut off.
 
-use crate::support::{address, intent, kafka, op, record, shard};
+use crate::support::{address, edit, intent, kafka, op, record, shard};
 use datamesh_provider::{ObjectId, OpAction};
 use datamesh_state::{Arrival, Incoming, Objection, Others, Record, Shard, ShardError, decode, encode};
 use jiff::Timestamp;
@@ -16,10 +16,10 @@ fn orders() -> Shard {
     orders.bind(&kafka(), "one-cluster").expect("bound");
     orders
         .resources
-        .insert(address(FROM), Record { generation: 4, ..record(FROM, json!({"partitions": 3})) });
+        .insert(address(FROM), Record { generation: 4, ..record(FROM, json!({"partitions": 3})) }.into());
     let mut user = Record { object: ObjectId::new("facts"), ..record(USER, json!({})) };
     user.dependencies.insert(address(FROM));
-    orders.resources.insert(address(USER), user);
+    orders.resources.insert(address(USER), user.into());
     orders
 }
 
@@ -123,7 +123,7 @@ fn what_depends_on_the_old_address_protects_the_new_one() {
     let mut third = Shard { domain: "billing".into(), ..shard() };
     let mut user = record("billing/x@1:kafka_topic.stream", json!({}));
     user.dependencies.insert(address(FROM));
-    third.resources.insert(address("billing/x@1:kafka_topic.stream"), user);
+    third.resources.insert(address("billing/x@1:kafka_topic.stream"), user.into());
     let mut delete = intent(TO, OpAction::Delete, None);
     delete.becomes = None;
     let objection = Others::new([&orders, &third]).objection(&sales, &delete, &|_| false);
@@ -133,7 +133,7 @@ fn what_depends_on_the_old_address_protects_the_new_one() {
 #[test]
 fn nothing_is_handed_over_that_changed_meanwhile() {
     let (mut orders, _, incoming) = after(1);
-    orders.resources.get_mut(&address(FROM)).expect("there").generation += 1;
+    edit(&mut orders, FROM).generation += 1;
     let refused = orders.hand_over(&[&incoming], NOW).expect_err("changed");
     assert_eq!(refused, ShardError::Generation { address: address(FROM), expected: Some(4), found: Some(5) });
     assert!(orders.resources.contains_key(&address(FROM)));

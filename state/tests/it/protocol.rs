@@ -219,9 +219,10 @@ async fn what_breaks_a_shard_is_never_written() {
     let forgotten = |shard: &mut datamesh_state::Shard| {
         shard.begin(op("1"), create)?;
         // Somebody records it without completing it.
-        shard
-            .resources
-            .insert(address("orders/p@1:kafka_topic.x"), record("orders/p@1:kafka_topic.x", json!({})));
+        shard.resources.insert(
+            address("orders/p@1:kafka_topic.x"),
+            record("orders/p@1:kafka_topic.x", json!({})).into(),
+        );
         Ok(())
     };
     let error = locked.update("orders", forgotten).await.expect_err("invalid");

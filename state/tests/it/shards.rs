@@ -1,7 +1,7 @@
 //! Beginning, completing and recovering operations.
 
 use crate::support::{
-    address, becomes, full_shard, intent, kafka, live, managed, map, op, record, shard, ty,
+    address, becomes, edit, full_shard, intent, kafka, live, managed, map, op, record, shard, ty,
 };
 use datamesh_provider::{
     ErrorKind, Interruption, ObjectId, OpAction, Outcome, ProviderError, Refusal, SystemName,
@@ -22,9 +22,10 @@ fn error() -> ProviderError {
 
 fn owned() -> Shard {
     let mut shard = shard();
-    shard
-        .resources
-        .insert(address(TOPIC), record(TOPIC, json!({"partitions": 3, "config": {"a": "1", "b": "2"}})));
+    shard.resources.insert(
+        address(TOPIC),
+        record(TOPIC, json!({"partitions": 3, "config": {"a": "1", "b": "2"}})).into(),
+    );
     shard
 }
 
@@ -174,7 +175,7 @@ fn a_rename_takes_its_dependents_along() {
     let mut shard = owned();
     let mut dependent = record(subject, json!({}));
     dependent.dependencies.insert(address(TOPIC));
-    shard.resources.insert(address(subject), dependent);
+    shard.resources.insert(address(subject), dependent.into());
     let before = shard.clone();
     shard.rename(&address(TOPIC), &address(renamed)).expect("renamed");
     shard.verify_after(&before).expect("sound");
@@ -233,7 +234,7 @@ fn a_deletion_of_two_steps_keeps_its_record_until_the_last() {
 #[test]
 fn what_was_adopted_and_deleted_outside_is_ours_when_made_again() {
     let mut shard = owned();
-    shard.resources.get_mut(&address(TOPIC)).expect("there").origin = Origin::Adopted;
+    edit(&mut shard, TOPIC).origin = Origin::Adopted;
     let mut again = intent(TOPIC, OpAction::Create, Some(json!({"partitions": 3})));
     again.before = Some(map(json!({"partitions": 3})));
     shard.begin(op("1"), again).expect("begun");
@@ -258,12 +259,12 @@ fn a_write_goes_forward_only() {
         with(&|shard| shard.lineage = "another".into()),
         with(&|shard| {
             let twin = shard.resources[&topic()].clone();
-            shard.resources.insert(address("orders/other@1:kafka_topic.stream"), twin);
+            shard.resources.insert(address("orders/other@1:kafka_topic.stream"), twin.into());
         }),
         with(&|shard| shard.epoch -= 1),
         with(&|shard| shard.serial -= 1),
-        with(&|shard| shard.resources.get_mut(&topic()).expect("there").generation = 4),
-        with(&|shard| drop(shard.resources.get_mut(&topic()).expect("there").attributes.remove("config"))),
+        with(&|shard| edit(shard, TOPIC).generation = 4),
+        with(&|shard| drop(edit(shard, TOPIC).attributes.remove("config"))),
         with(&|shard| shard.pending.clear()).and(with(&|shard| drop(shard.resources.remove(&topic())))),
     ];
     for (at, result) in backwards.into_iter().enumerate() {
@@ -303,7 +304,7 @@ fn recovery_of_a_creation() {
 #[test]
 fn recovery_of_an_update_takes_what_is_there_as_the_prior() {
     let mut update = intent(TOPIC, OpAction::Update, Some(json!({"partitions": 6, "config": {"a": "9"}})));
-    update.before = Some(map(json!({"partitions": 3, "config": {"a": "1", "b": "2"}})));
+    update.before = Some(map(json!({"partitions": 3, "config": {"a": "1", "b": "2"}})).into());
     update.incarnation = Some("one".into());
     let half = live("stream", "one", json!({"partitions": 6, "config": {"a": "1", "b": "2", "theirs": "x"}}));
     let verdict = recover(&update, Some(&half), &managed);

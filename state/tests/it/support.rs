@@ -175,8 +175,8 @@ pub(crate) fn full_shard() -> Shard {
     subject.origin = Origin::Adopted;
     subject.prevent_destroy = true;
     subject.system = SystemName::new("registry", "default");
-    shard.resources.insert(address("orders/facts@1:kafka_topic.stream"), topic);
-    shard.resources.insert(address("orders/facts@1:schema_subject.stream"), subject);
+    shard.resources.insert(address("orders/facts@1:kafka_topic.stream"), topic.into());
+    shard.resources.insert(address("orders/facts@1:schema_subject.stream"), subject.into());
     let mut update =
         intent("orders/facts@1:kafka_topic.stream", OpAction::Update, Some(json!({"partitions": 6})));
     update.before = Some(map(json!({"partitions": 3})));
@@ -193,6 +193,17 @@ pub(crate) fn full_shard() -> Shard {
         object: ObjectId::new("sales/x"),
         ..record("orders:catalog_domain.x", json!({}))
     };
-    shard.incoming.push(datamesh_state::Incoming { move_id: "m2".into(), from, to, started_at: at, record });
+    shard.incoming.push(datamesh_state::Incoming {
+        move_id: "m2".into(),
+        from,
+        to,
+        started_at: at,
+        record: record.into(),
+    });
     shard
+}
+
+/// A record of a shard, to be changed behind the back of the rules.
+pub(crate) fn edit<'s>(shard: &'s mut Shard, at: &str) -> &'s mut Record {
+    Arc::make_mut(shard.resources.get_mut(&address(at)).expect("there"))
 }

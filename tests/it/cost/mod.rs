@@ -82,6 +82,33 @@ async fn the_next_group_is_made_ready_while_one_runs() {
     assert_eq!(pending(&store).await, (0, GROUP_LIMIT));
 }
 
+/// What a run is about to do is put on record while its first intents are stored: where one of the two fails, nothing
+/// is done, and nothing is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_cannot_be_put_on_record_does_nothing() {
+    let _alone = alone().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SlowBlobs::default();
+    mesh::begin_with(&store);
+    mesh::write(folder.path(), 3, 3, "7d").expect("written");
+    let session = mesh::open(folder.path());
+    let planned = mesh::plan(&session, &[]).await;
+    system::while_operating(async { panic!("a system was asked to change something") });
+    store.refuses_records(true);
+    let error = session.apply(&planned, Duration::ZERO, None).await.expect_err("not on record").to_string();
+    assert!(error.contains("no records today"), "{error}");
+    let found = store.state().peek("test", "all").await.expect("readable").expect("a shard").shard;
+    assert!(found.pending.is_empty() && found.resources.is_empty(), "{found:?}");
+    assert!(store.state().locks("test").await.expect("readable").is_empty());
+    // Nothing of that is left for others.
+    system::while_operating(async {});
+    store.refuses_records(false);
+    let session = mesh::open(folder.path());
+    let planned = mesh::plan(&session, &[]).await;
+    let report = session.apply(&planned, Duration::ZERO, None).await.expect("applied").report;
+    assert!(report.is_complete(), "{report:?}");
+}
+
 /// A run that reads the state, and then the systems, while another one changes both, is not told of drift.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_written_while_a_run_reads_is_read_again() {

@@ -9,7 +9,7 @@ use datamesh_state::{
 };
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,9 +27,16 @@ pub(crate) struct SlowBlobs {
     clock: Arc<RealClock>,
     latency_ms: Arc<AtomicU64>,
     counts: Arc<Mutex<Counts>>,
+    refuses: Arc<AtomicBool>,
 }
 
 impl SlowBlobs {
+    /// Whether writes of audit records are refused from now on.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for tests"))]
+    pub(crate) fn refuses_records(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::Relaxed);
+    }
+
     /// Every call takes so long from now on.
     pub(crate) fn takes(&self, latency: Duration) {
         self.latency_ms.store(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -95,6 +102,10 @@ impl BlobStore for SlowBlobs {
 
     async fn put(&self, key: &str, bytes: &[u8], when: &Condition) -> Result<Tag, PutError> {
         self.call("put", key).await;
+        if key.starts_with("_runs/") && self.refuses.load(Ordering::Relaxed) {
+            let source = std::io::Error::other("no records today");
+            return Err(PutError::Failed(StateError::Io { place: self.place(key), source }));
+        }
         self.inner.put(key, bytes, when).await
     }
 

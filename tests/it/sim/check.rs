@@ -11,6 +11,7 @@ use datamesh_provider::{Address, OpAction, Operation, OperationId};
 use datamesh_state::{Intent, Origin, Record, Shard};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The environment of every simulation.
@@ -30,7 +31,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    fn records(&self) -> impl Iterator<Item = (&Address, &Record)> {
+    fn records(&self) -> impl Iterator<Item = (&Address, &Arc<Record>)> {
         self.shards.values().flat_map(|shard| &shard.resources)
     }
 
@@ -48,7 +49,7 @@ impl Watch {
     }
 
     fn record(&self, address: &Address) -> Option<&Record> {
-        self.shards.get(address.domain())?.resources.get(address)
+        self.shards.get(address.domain())?.resources.get(address).map(Arc::as_ref)
     }
 
     fn is_being(&self, action: OpAction, address: &Address) -> bool {
@@ -178,7 +179,7 @@ fn lost(
         watch
             .shards
             .values()
-            .any(|shard| shard.incoming.iter().any(|i| i.move_id == *move_id && i.record == *record))
+            .any(|shard| shard.incoming.iter().any(|i| i.move_id == *move_id && *i.record == *record))
     };
     if moves.map(|stone| &stone.move_id).any(expected) {
         return Ok(());
@@ -214,18 +215,26 @@ fn found(
     let intent = pending.into_iter().find(|(_, i)| i.address == *address && i.action == OpAction::Create);
     let (id, intent) =
         intent.ok_or_else(|| format!("{address} was never made, and is recorded as if it had been"))?;
-    let (Some(thing), Some(planned)) = (park.thing(&key), &intent.planned) else { return Ok(()) };
-    let is_that_one = record.incarnation.is_some() && record.incarnation == thing.incarnation;
+    let (Some(now), Some(planned)) = (park.thing(&key), &intent.planned) else { return Ok(()) };
+    let is_that_one = record.incarnation.is_some() && record.incarnation == now.incarnation;
     if watch.happened.contains(id) && !is_that_one {
         // It was made, and replaced before that was recorded.
         return Ok(());
     }
-    if intent.remaining.is_empty()
-        && let Some(name) = planned.iter().find(|(name, value)| !covers(thing.attributes.get(*name), value))
-    {
-        return Err(format!("{address} is taken for ours, and its {} is not as planned", name.0));
+    // It may have been changed or replaced after it was looked at.
+    let mut seen = park.earlier(&key, &record.incarnation);
+    let is_there = is_that_one || record.incarnation.is_none() || seen.is_empty();
+    seen.extend(is_there.then_some(now));
+    let wrong = |thing: &Thing| {
+        planned.iter().find(|(name, value)| !covers(thing.attributes.get(*name), value)).map(|(name, _)| name)
+    };
+    let wrong: Option<Vec<_>> = seen.iter().map(wrong).collect();
+    if let Some(names) = wrong.filter(|_| intent.remaining.is_empty()) {
+        return Err(format!("{address} is taken for ours, and its {} is not as planned", names[0]));
     }
-    park.truth().insert(key, Truth::Ours);
+    if is_there {
+        park.truth().insert(key, Truth::Ours);
+    }
     Ok(())
 }
 
@@ -265,6 +274,9 @@ fn may_start(park: &Park, process: ProcessId, operation: &Operation) -> Result<(
     let named = (&intent.address, intent.action, &intent.step, &intent.object);
     if named != (address, operation.action, &operation.step, &operation.object) {
         return Err("the stored intent names something else".into());
+    }
+    if park.blobs().get(&format!("_runs/test/{}", intent.run)).is_none() {
+        return Err("nothing is on record of its run".into());
     }
     let key = key_of(operation);
     let others = || watch.records().filter(|(other, _)| *other != address);

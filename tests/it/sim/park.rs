@@ -125,6 +125,8 @@ pub(crate) struct Park {
     watch: Mutex<Watch>,
     calls: Mutex<Calls>,
     truth: Mutex<BTreeMap<ObjectKey, Truth>>,
+    /// What somebody else changed, replaced or took away, as it was each time, by incarnation.
+    earlier: Mutex<BTreeMap<(ObjectKey, Option<String>), Vec<Thing>>>,
     /// Objects somebody else had a hand in.
     touched: Mutex<BTreeSet<ObjectKey>>,
     trace: Mutex<Trace>,
@@ -153,6 +155,7 @@ impl Park {
             watch: Mutex::default(),
             calls: Mutex::default(),
             truth: Mutex::default(),
+            earlier: Mutex::default(),
             touched: Mutex::default(),
             trace: Mutex::new(Trace { keep, ..Trace::default() }),
             tally: Mutex::default(),
@@ -257,8 +260,17 @@ impl Park {
         self.systems.transact(look).ok().flatten()
     }
 
+    /// An object as it was each time somebody else changed it, replaced it or took it away.
+    pub(crate) fn earlier(&self, key: &ObjectKey, incarnation: &Option<String>) -> Vec<Thing> {
+        lock(&self.earlier).get(&(key.clone(), incarnation.clone())).cloned().unwrap_or_default()
+    }
+
     /// Puts an object there, or takes it away, behind everybody's back.
     pub(crate) fn put_thing(&self, key: &ObjectKey, thing: Option<Thing>) {
+        if let Some(before) = self.thing(key) {
+            let version = (key.clone(), before.incarnation.clone());
+            lock(&self.earlier).entry(version).or_default().push(before);
+        }
         let (system, ty, id) = key;
         let put = |world: &mut datamesh_conformance::World| {
             let system = world.systems.entry(system.clone()).or_default();
