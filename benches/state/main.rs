@@ -12,6 +12,7 @@
 #[path = "../../tests/it/cost/mesh.rs"]
 mod mesh;
 #[path = "../../tests/it/cost/slow.rs"]
+#[expect(dead_code, reason = "some of it is for tests")]
 mod slow;
 #[path = "../../tests/it/cost/system.rs"]
 #[expect(dead_code, reason = "some of it is for tests")]

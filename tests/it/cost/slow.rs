@@ -32,7 +32,6 @@ pub(crate) struct SlowBlobs {
 
 impl SlowBlobs {
     /// Whether writes of audit records are refused from now on.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for tests"))]
     pub(crate) fn refuses_records(&self, refuses: bool) {
         self.refuses.store(refuses, Ordering::Relaxed);
     }
