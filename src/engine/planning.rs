@@ -176,7 +176,7 @@ impl Session {
 }
 
 /// The records of what a plan relies on, also under the address one is moved from.
-fn records_of(plan: &Plan, shards: &BTreeMap<String, Shard>) -> BTreeMap<Address, Arc<Record>> {
+pub(super) fn records_of(plan: &Plan, shards: &BTreeMap<String, Shard>) -> BTreeMap<Address, Arc<Record>> {
     let moved = plan.work().filter_map(|change| change.moved_from.as_ref());
     let record = |address: &Address| {
         let record = shards.get(address.domain())?.resources.get(address)?;

@@ -9,7 +9,7 @@ use super::apply::book;
 use super::applying::ApplyError;
 use super::moving::bring_all;
 use super::plan_file::PlanFile;
-use super::planning::Planned;
+use super::planning::{Planned, records_of};
 use super::session::Session;
 use super::systems::Systems;
 use super::{prior, refresh};
@@ -88,13 +88,14 @@ impl Session {
         let mut diagnostics = self.diagnostics.clone();
         diagnostics.extend(found);
         diagnostics.sort();
+        let records = records_of(&plan, &check.now);
         Ok(Planned {
             plan,
             diagnostics,
             snapshot: live,
             desired: now.desired,
             asked: file.asked.clone(),
-            records: BTreeMap::new(),
+            records,
             versions: prior::versions(check.now.values()),
             saved: file.plan.has_work().then(|| file.plan.id.clone()),
             reviewed: None,
