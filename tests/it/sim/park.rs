@@ -43,6 +43,9 @@ pub(crate) struct Rates {
 /// An object of a system: system, type, name.
 pub(crate) type ObjectKey = (String, String, String);
 
+/// An object in one incarnation.
+type Version = (ObjectKey, Option<String>);
+
 /// What is true of an object, whatever the state says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Truth {
@@ -126,7 +129,7 @@ pub(crate) struct Park {
     calls: Mutex<Calls>,
     truth: Mutex<BTreeMap<ObjectKey, Truth>>,
     /// What somebody else changed, replaced or took away, as it was each time, by incarnation.
-    earlier: Mutex<BTreeMap<(ObjectKey, Option<String>), Vec<Thing>>>,
+    earlier: Mutex<BTreeMap<Version, Vec<Thing>>>,
     /// Objects somebody else had a hand in.
     touched: Mutex<BTreeSet<ObjectKey>>,
     trace: Mutex<Trace>,
