@@ -43,14 +43,18 @@ struct Written {
     bytes: Vec<u8>,
     /// Objects that have not ended, outermost first.
     open: Vec<Object>,
+    /// The entries of these objects, in the order they came.
+    entries: Vec<Entry>,
+    /// Where an object is put in order; kept for the next one.
+    sorted: Vec<u8>,
     /// Where only a digest is wanted: what is in its final order goes there, and is not kept.
     digest: Option<Sha256>,
 }
 
-/// An object, from its bracket on, and its entries in the order they came.
+/// Where an object begins: its bracket, and the first of its entries.
 struct Object {
     start: usize,
-    entries: Vec<Entry>,
+    first: usize,
 }
 
 struct Entry {
@@ -73,9 +77,9 @@ impl io::Write for Text {
 impl Formatter for Text {
     fn begin_object<W: io::Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
         let mut text = self.0.borrow_mut();
-        let start = text.bytes.len();
+        let (start, first) = (text.bytes.len(), text.entries.len());
         text.bytes.push(b'{');
-        text.open.push(Object { start, entries: Vec::new() });
+        text.open.push(Object { start, first });
         Ok(())
     }
 
@@ -85,9 +89,7 @@ impl Formatter for Text {
             text.bytes.push(b',');
         }
         let at = text.bytes.len();
-        if let Some(object) = text.open.last_mut() {
-            object.entries.push(Entry { key: at..at, end: at });
-        }
+        text.entries.push(Entry { key: at..at, end: at });
         Ok(())
     }
 
@@ -110,32 +112,33 @@ impl Formatter for Text {
 impl Written {
     fn ends(&mut self, note: impl FnOnce(&mut Entry, usize)) {
         let at = self.bytes.len();
-        if let Some(entry) = self.open.last_mut().and_then(|object| object.entries.last_mut()) {
+        // Objects inside have taken theirs away when they ended.
+        if let Some(entry) = self.entries.last_mut() {
             note(entry, at);
         }
     }
 
     /// Ends the innermost object, with its entries in their order.
     fn close(&mut self) {
-        let Some(Object { start, entries }) = self.open.pop() else { return };
-        let keys: Vec<Cow<'_, str>> =
-            entries.iter().map(|entry| key(&self.bytes[entry.key.clone()])).collect();
-        if !keys.is_sorted_by(|a, b| a < b) {
+        let Some(Object { start, first }) = self.open.pop() else { return };
+        let Self { bytes, entries, sorted, .. } = self;
+        let own = &mut entries[first..];
+        let key_of = |entry: &Entry| key(&bytes[entry.key.clone()]);
+        if !own.is_sorted_by(|a, b| key_of(a) < key_of(b)) {
             // Stable, so that of a key that was written twice the last one is known.
-            let mut order: Vec<usize> = (0..keys.len()).collect();
-            order.sort_by_key(|at| &keys[*at]);
-            let last_of_its_key = |pair: &&[usize]| keys[pair[0]] != keys[pair[1]];
-            let kept = order.windows(2).filter(last_of_its_key).map(|pair| pair[0]);
-            let mut sorted = vec![b'{'];
-            for at in kept.chain(order.last().copied()) {
-                if sorted.len() > 1 {
-                    sorted.push(b',');
+            own.sort_by(|a, b| key_of(a).cmp(&key_of(b)));
+            sorted.clear();
+            for (at, entry) in own.iter().enumerate() {
+                if own.get(at + 1).is_some_and(|next| key_of(next) == key_of(entry)) {
+                    continue;
                 }
-                sorted.extend_from_slice(&self.bytes[entries[at].key.start..entries[at].end]);
+                sorted.push(if sorted.is_empty() { b'{' } else { b',' });
+                sorted.extend_from_slice(&bytes[entry.key.start..entry.end]);
             }
-            self.bytes.truncate(start);
-            self.bytes.extend_from_slice(&sorted);
+            bytes.truncate(start);
+            bytes.extend_from_slice(sorted);
         }
+        entries.truncate(first);
         self.bytes.push(b'}');
         if let Some(digest) = self.digest.as_mut().filter(|_| self.open.is_empty()) {
             digest.update(&self.bytes);
