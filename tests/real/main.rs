@@ -16,6 +16,7 @@ mod kills;
 mod languages;
 mod mesh;
 mod mesh_folder;
+mod modes;
 mod references;
 mod registry;
 mod registry_guarded;

@@ -31,13 +31,6 @@ pub(crate) fn unsupported(draft: &mut Draft<'_>, schema: &ProductSchema) {
                     with `source`.";
         draft.not_supported("`references` beside `fields`", reference.span, help);
     }
-    if let Some(mode) = &schema.mode {
-        draft.not_supported(
-            "A registry `mode`",
-            mode.span,
-            "Remove it, and set the mode in the registry itself.",
-        );
-    }
 }
 
 /// Every subject of the product: the spelled one, or one for each topic.
@@ -195,6 +188,10 @@ fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place<'_>) {
         None => {
             on_create.insert("compatibility".into(), compatibility_word(Compatibility::Backward).into());
         }
+    }
+    if let Some(mode) = &schema.mode {
+        attributes.insert("mode".into(), mode.value.clone().into());
+        spans.insert(&["mode"], mode.span);
     }
     draft.subjects.push(id.clone());
     draft.add(Part { address, system, id, attributes, on_create, depends_on, spans, span });

@@ -120,10 +120,14 @@ async fn connect(url: &str, cx: &Context) -> Arc<dyn Provider> {
 }
 
 async fn read(provider: &dyn Provider, cx: &Context) -> ReadResult {
+    read_managed(provider, cx, attrs(json!({"compatibility": "NONE"}))).await
+}
+
+async fn read_managed(provider: &dyn Provider, cx: &Context, managed: Attributes) -> ReadResult {
     let request = ReadRequest {
         ty: TypeName::new("schema_subject"),
         id: ObjectId::new("s"),
-        managed: vec![attrs(json!({"compatibility": "NONE"}))],
+        managed: vec![managed],
         want_incarnation: false,
     };
     let sink = Mutex::new(Vec::new());
@@ -211,6 +215,7 @@ async fn an_unset_level_is_absent_and_passing_faults_are_tried_again() {
         LATEST => say(200, latest(4, "\"int\"")),
         "GET /base/config/s" => say(404, json!({"error_code": 40408, "message": "no level"})),
         "GET /base/config" => say(200, json!({"compatibilityLevel": "BACKWARD"})),
+        "GET /base/mode" if times == 1 => say(404, json!({})),
         _ => say(400, json!({})),
     })
     .await;
@@ -221,7 +226,38 @@ async fn an_unset_level_is_absent_and_passing_faults_are_tried_again() {
     assert_eq!(Value::Object(live.computed), json!({"id": 4, "version": 4}));
     let facts = provider.facts(&cx).await.expect("facts");
     assert_eq!((facts.identity, facts.capabilities["default_compatibility"].as_str()), (url, "BACKWARD"));
-    assert_eq!(seen.lock().expect("no panic").len(), 5);
+    assert_eq!(facts.capabilities["default_mode"], "none", "the call is not there");
+    assert_eq!(seen.lock().expect("no panic").len(), 6);
+    let facts = provider.facts(&cx).await.expect("facts");
+    assert!(!facts.capabilities.contains_key("default_mode"), "not told: {facts:?}");
+}
+
+/// Registries with modes: one answers 404 with a code of its own for a subject without one.
+#[tokio::test]
+async fn a_mode_is_the_subjects_own_or_the_registrys() {
+    for (own, default, want) in [
+        (say_mode("READONLY"), say_mode("READWRITE"), "READONLY"),
+        ((404, json!({"error_code": 40409, "message": "no mode of its own"})), say_mode("IMPORT"), "IMPORT"),
+        ((204, Value::Null), (404, json!({})), "READWRITE"),
+    ] {
+        let (url, _) = serve(move |line, _| match line {
+            LATEST => say(200, latest(1, "\"int\"")),
+            "GET /base/mode/s" => say(own.0, own.1.clone()),
+            "GET /base/mode" => say(default.0, default.1.clone()),
+            _ => say(400, json!({})),
+        })
+        .await;
+        let cx = fast();
+        let provider = connect(&url, &cx).await;
+        let asked = attrs(json!({"mode": "READONLY"}));
+        let live =
+            read_managed(provider.as_ref(), &cx, asked).await.result.expect("readable").expect("there");
+        assert_eq!(live.attributes["mode"], want);
+    }
+}
+
+fn say_mode(mode: &str) -> (u16, Value) {
+    (200, json!({"mode": mode}))
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The calls of the Confluent API that this provider makes.
 
 use crate::http::{Answer, Effect, Failure, Http, Request};
-use crate::subject::Reference;
+use crate::subject::{NO_MODES, Reference, WRITABLE};
 use datamesh_provider::{Context, ErrorKind, Interruption, Outcome, ProviderError, Refusal};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
@@ -41,8 +41,9 @@ impl CallError {
     /// Whether the registry said that this very thing is not there: a 404 with a code of its own. A 404 without
     /// one says that the address is wrong.
     fn is_absent(&self) -> bool {
-        // Subject not found, version not found, schema not found, soft-deleted subject and version, level not set.
-        matches!(self, Self::Refused { status: 404, code: Some(40401..=40408), .. })
+        // Subject not found, version not found, schema not found, soft-deleted subject and version, level not set, mode
+        // not set.
+        matches!(self, Self::Refused { status: 404, code: Some(40401..=40409), .. })
     }
 }
 
@@ -70,6 +71,11 @@ pub(crate) struct Pinned {
 struct LevelAnswer {
     #[serde(rename = "compatibilityLevel")]
     level: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct ModeAnswer {
+    mode: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,6 +132,21 @@ impl Api {
         match self.get::<LevelAnswer>(cx, &["config"], during).await {
             Ok(answer) => Ok(Some(answer.level)),
             Err(CallError::Refused { status: 403, .. }) => Ok(None),
+            Err(error) => Err(error.into_error(self, during)),
+        }
+    }
+
+    /// The mode of subjects that set none, [`NO_MODES`] where the registry has none; `None` where we may not know.
+    pub(crate) async fn default_mode(&self, cx: &Context) -> Result<Option<String>, ProviderError> {
+        let during = "read the default mode";
+        match self.get::<ModeAnswer>(cx, &["mode"], during).await {
+            Ok(answer) => Ok(Some(answer.mode)),
+            // Not a thing that is missing, but the call.
+            Err(CallError::Refused { status: 204 | 404 | 405 | 501, code: None, .. }) => {
+                Ok(Some(NO_MODES.to_owned()))
+            }
+            // Who declares no mode needs none.
+            Err(CallError::Refused { .. }) => Ok(None),
             Err(error) => Err(error.into_error(self, during)),
         }
     }
@@ -222,6 +243,18 @@ impl Api {
         Ok(self.present(answer, &during)?.map(|answer| answer.level))
     }
 
+    /// The mode in force for a subject. Registries without modes take everything.
+    pub(crate) async fn mode(&self, cx: &Context, subject: &str) -> Result<String, ProviderError> {
+        let during = format!("read the mode of {subject}");
+        match self.get::<ModeAnswer>(cx, &["mode", subject], &during).await {
+            Ok(answer) => return Ok(answer.mode),
+            Err(CallError::Refused { status: 204 | 404 | 405 | 501, .. }) => {}
+            Err(error) => return Err(error.into_error(self, &during)),
+        }
+        let default = self.default_mode(cx).await?;
+        Ok(default.filter(|mode| mode != NO_MODES).unwrap_or_else(|| WRITABLE.to_owned()))
+    }
+
     /// The version that holds exactly this text: what registering it again would answer.
     pub(crate) async fn version_of(
         &self,
@@ -286,6 +319,17 @@ impl Api {
     pub(crate) async fn unset_level(&self, cx: &Context, subject: &str) -> Result<(), CallError> {
         let during = format!("take away the level of {subject}");
         self.absent_is_fine(self.write(cx, Method::DELETE, &["config", subject], None, &during).await)
+    }
+
+    pub(crate) async fn set_mode(&self, cx: &Context, subject: &str, mode: &str) -> Result<(), CallError> {
+        let during = format!("set the mode of {subject}");
+        self.write(cx, Method::PUT, &["mode", subject], Some(json!({"mode": mode})), &during).await
+    }
+
+    /// Takes the subject's own mode away; fine where it has none.
+    pub(crate) async fn unset_mode(&self, cx: &Context, subject: &str) -> Result<(), CallError> {
+        let during = format!("take away the mode of {subject}");
+        self.absent_is_fine(self.write(cx, Method::DELETE, &["mode", subject], None, &during).await)
     }
 
     /// Deletes every version softly; fine where there is none.

@@ -18,6 +18,10 @@ pub const TYPE_CHANGE: Code = Code::new("DM0535", "a subject cannot change the l
 pub const INCOMPATIBLE: Code = Code::new("DM0536", "the new schema breaks the subject's compatibility level");
 /// The text is an older version's: registering it again would change nothing.
 pub const REVERT: Code = Code::new("DM0537", "the schema is an older version of its subject");
+/// A mode is declared where there are none.
+pub const NO_MODES: Code = Code::new("DM0540", "the schema registry has no modes");
+/// The subject's mode forbids what is to change.
+pub const READ_ONLY: Code = Code::new("DM0541", "the subject takes no changes");
 /// The registry could not be asked in advance.
 pub const NOT_JUDGED: Code = Code::new("DM0538", "the registry did not judge the new schema in advance");
 /// The registry cuts its list of subjects.
@@ -33,6 +37,8 @@ pub const ALL: &[Code] = &[
     TYPE_CHANGE,
     INCOMPATIBLE,
     REVERT,
+    NO_MODES,
+    READ_ONLY,
     NOT_JUDGED,
     LIST_CUT,
 ];

@@ -4,7 +4,7 @@ use crate::client::Api;
 use crate::codes::LIST_CUT;
 use crate::config;
 use crate::http::Http;
-use crate::subject::{DEFAULT_LEVEL, apply, check, read};
+use crate::subject::{DEFAULT_LEVEL, DEFAULT_MODE, apply, check, read};
 use async_trait::async_trait;
 use datamesh_provider::{
     BoxFuture, ConnectRequest, Context, Diagnostic, ErrorKind, Event, Facts, Listed, ObjectId, OpDiagnostics,
@@ -41,9 +41,10 @@ struct Registry {
 #[async_trait]
 impl Provider for Registry {
     async fn facts(&self, cx: &Context) -> Result<Facts, ProviderError> {
-        let default = self.api.default_level(cx).await?;
+        let (level, mode) = futures::try_join!(self.api.default_level(cx), self.api.default_mode(cx))?;
+        let known = [(DEFAULT_LEVEL, level), (DEFAULT_MODE, mode)].into_iter();
         let capabilities: BTreeMap<String, String> =
-            default.into_iter().map(|level| (DEFAULT_LEVEL.to_owned(), level)).collect();
+            known.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         let identity = self.api.http.base().as_str().trim_end_matches('/').to_owned();
         Ok(Facts { identity, capabilities })
     }

@@ -5,9 +5,16 @@ use serde_json::Value;
 
 /// What a server answers, whatever its status.
 pub(crate) fn http(method: Method, url: &str) -> Value {
+    send(method, url, None)
+}
+
+/// The same with something to say.
+pub(crate) fn send(method: Method, url: &str, body: Option<Value>) -> Value {
     let ask = async {
         let client = Client::builder().no_proxy().build().expect("a client");
-        client.request(method, url).send().await.expect("an answer").json().await.expect("JSON")
+        let request = client.request(method, url);
+        let request = if let Some(body) = body { request.json(&body) } else { request };
+        request.send().await.expect("an answer").json().await.expect("JSON")
     };
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(ask)
 }

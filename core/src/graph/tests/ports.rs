@@ -160,11 +160,8 @@ fn what_is_not_supported_yet_is_an_error_and_not_silence() {
         let spec = format!("  schema: {{ {schema} }}\n  output_ports: [{{ technology: kafka }}]\n");
         world(&[("p.yaml", &product("orders", "facts", &spec))])
     };
-    for schema in [
-        "format: json, fields: [{name: id, type: int}]",
-        "mode: READONLY",
-        "references: [{name: x, product: a/b@1}]",
-    ] {
+    for schema in ["format: json, fields: [{name: id, type: int}]", "references: [{name: x, product: a/b@1}]"]
+    {
         assert_eq!(of(schema).codes(), ["DM0239"], "{schema}");
     }
     assert_eq!(iceberg("format: orc").codes(), ["DM0239"]);

@@ -1,8 +1,8 @@
 //! Carries out one step on one subject.
 
 use super::check::{REVERT_HELP, older_version, revert_words};
-use super::read::{Found, subject};
-use super::{STEP_DELETE, STEP_LEVEL, STEP_SCHEMA, SubjectAttrs};
+use super::read::{Found, Wanted, subject};
+use super::{STEP_DELETE, STEP_LEVEL, STEP_MODE, STEP_SCHEMA, SubjectAttrs};
 use crate::client::{Api, CallError, NewSchema, Pinned};
 use datamesh_provider::{
     Attributes, Context, ErrorKind, Interruption, OpAction, Operation, Outcome, ProviderError, Refusal,
@@ -18,8 +18,11 @@ const SLOWEST_LOOK: Duration = Duration::from_secs(1);
 enum Goal<'a> {
     Schema(&'a SubjectAttrs),
     Level(&'a str),
+    Mode(&'a str),
     /// No level of its own. It cannot always be read: some registries answer their default.
     NoLevel,
+    /// No mode of its own. Which one is in force then is the registry's affair.
+    NoMode,
     Gone,
 }
 
@@ -29,7 +32,8 @@ impl Goal<'_> {
             (Self::Gone, live) => live.is_none(),
             (Self::Schema(planned), Some(live)) => live.same_schema(planned),
             (Self::Level(level), Some(live)) => live.compatibility.as_deref() == Some(level),
-            (Self::NoLevel, _) => true,
+            (Self::Mode(mode), Some(live)) => live.mode.as_deref() == Some(mode),
+            (Self::NoLevel | Self::NoMode, _) => true,
             (_, None) => false,
         }
     }
@@ -52,7 +56,9 @@ pub(crate) async fn apply(api: &Api, cx: &Context, op: &Operation, settle: Durat
             api.register(cx, name, new).await
         }
         Goal::Level(level) => api.set_level(cx, name, level).await,
+        Goal::Mode(mode) => api.set_mode(cx, name, mode).await,
         Goal::NoLevel => api.unset_level(cx, name).await,
+        Goal::NoMode => api.unset_mode(cx, name).await,
         Goal::Gone => api.delete(cx, name).await,
     };
     let unknown = match sent {
@@ -77,7 +83,7 @@ async fn ready<'a>(
     planned: &'a SubjectAttrs,
 ) -> Result<Ready<'a>, ProviderError> {
     let goal = goal(api, op, planned)?;
-    let found = subject(api, cx, op.object.as_str(), manages_level(op)).await?;
+    let found = subject(api, cx, op.object.as_str(), wanted(op)).await?;
     if let Some(outcome) = settled_before(op, goal, found.as_ref()) {
         return Ok(Ready::Nothing(Box::new(outcome)));
     }
@@ -91,22 +97,28 @@ async fn ready<'a>(
     Ok(Ready::Send(goal, pinned))
 }
 
-/// Whether the level has to be read: not everybody who may register may see it.
-fn manages_level(op: &Operation) -> bool {
+/// What has to be read: not everybody who may register may see level and mode.
+fn wanted(op: &Operation) -> Wanted {
     let sides = [&op.planned, &op.live, &op.prior];
-    op.step == STEP_LEVEL || sides.into_iter().flatten().any(|side| side.contains_key("compatibility"))
+    let Wanted { level, mode } = Wanted::by(sides.into_iter().flatten());
+    Wanted { level: level || op.step == STEP_LEVEL, mode: mode || op.step == STEP_MODE }
 }
 
 fn goal<'a>(api: &Api, op: &Operation, planned: &'a SubjectAttrs) -> Result<Goal<'a>, ProviderError> {
-    let level = planned.compatibility.as_deref();
-    match (op.action, op.step.as_str(), level) {
-        (OpAction::Delete, STEP_LEVEL, _) => Ok(Goal::NoLevel),
-        (OpAction::Delete, STEP_DELETE, _) => Ok(Goal::Gone),
-        (OpAction::Create | OpAction::Update, STEP_LEVEL, Some(level)) => Ok(Goal::Level(level)),
-        (OpAction::Create | OpAction::Update, STEP_SCHEMA, _) if planned.schema.is_some() => {
-            Ok(Goal::Schema(planned))
+    let goal = match (op.action, op.step.as_str()) {
+        (OpAction::Delete, STEP_LEVEL) => Some(Goal::NoLevel),
+        (OpAction::Delete, STEP_MODE) => Some(Goal::NoMode),
+        (OpAction::Delete, STEP_DELETE) => Some(Goal::Gone),
+        (_, STEP_LEVEL) => planned.compatibility.as_deref().map(Goal::Level),
+        (_, STEP_MODE) => planned.mode.as_deref().map(Goal::Mode),
+        (OpAction::Create | OpAction::Update, STEP_SCHEMA) => {
+            planned.schema.is_some().then_some(Goal::Schema(planned))
         }
-        _ => {
+        _ => None,
+    };
+    match goal {
+        Some(goal) => Ok(goal),
+        None => {
             let why = format!("the step `{}` is none of a {:?} of this type", op.step, op.action);
             Err(api.http.error(ErrorKind::Invalid, "carry out a step").message(why))
         }
@@ -125,16 +137,18 @@ fn settled_before(op: &Operation, goal: Goal<'_>, found: Option<&Found>) -> Opti
     let seen = op.live.as_ref().map(|live| decode(Some(live))).unwrap_or_default();
     let same_schema = seen.schema.is_none() || found.attrs.same_schema(&seen);
     let same_level = seen.compatibility.is_none() || found.attrs.compatibility == seen.compatibility;
+    let same_mode = seen.mode.is_none() || found.attrs.mode == seen.mode;
     let as_planned = match (goal, op.action) {
         // What is there already is somebody else's, even where it is the same: the next plan adopts it.
         (Goal::Schema(_), OpAction::Create) => false,
-        // Our own step before made the subject; its level is whatever the registry gives.
-        (Goal::Level(_), OpAction::Create) => true,
-        (Goal::Schema(_) | Goal::Level(_), _) if goal.reached(Some(&found.attrs)) => {
+        // Our own step before made the subject; its level and mode are whatever the registry gives.
+        (Goal::Level(_) | Goal::Mode(_), OpAction::Create) => true,
+        (Goal::Schema(_) | Goal::Level(_) | Goal::Mode(_), _) if goal.reached(Some(&found.attrs)) => {
             return Some(Outcome::Done(found.live()));
         }
         (Goal::Level(_), _) => same_level,
-        (Goal::Schema(_) | Goal::NoLevel | Goal::Gone, _) => same_schema,
+        (Goal::Mode(_), _) => same_mode,
+        (Goal::Schema(_) | Goal::NoLevel | Goal::NoMode | Goal::Gone, _) => same_schema,
     };
     if as_planned { None } else { Some(Outcome::Stale(Some(found.live()))) }
 }
@@ -170,13 +184,13 @@ async fn visible(
     let began = cx.clock.monotonic();
     let mut pause = FIRST_LOOK;
     loop {
-        let read = subject(api, cx, name, manages_level(op)).await;
+        let read = subject(api, cx, name, wanted(op)).await;
         let last = match read {
             Ok(found) if goal.reached(found.as_ref().map(|found| &found.attrs)) => {
-                // After a lost answer, "no level" proves nothing: it may have been read before the change.
+                // After a lost answer, "none of its own" proves nothing: it may have been read before the change.
                 match (found, goal, unknown) {
                     (None, ..) => return Outcome::Deleted,
-                    (Some(_), Goal::NoLevel, Some(outcome)) => return outcome,
+                    (Some(_), Goal::NoLevel | Goal::NoMode, Some(outcome)) => return outcome,
                     (Some(found), ..) => return Outcome::Done(found.live()),
                 }
             }

@@ -1,7 +1,10 @@
 //! What it takes to get a subject from live to desired.
 
 use super::verdict::{self, Promised};
-use super::{DEFAULT_LEVEL, Reference, STEP_DELETE, STEP_LEVEL, STEP_SCHEMA, SubjectAttrs, explain::explain};
+use super::{
+    DEFAULT_LEVEL, Reference, STEP_DELETE, STEP_LEVEL, STEP_MODE, STEP_SCHEMA, SubjectAttrs,
+    explain::explain, mode,
+};
 use crate::codes::{BAD_SUBJECT, TYPE_CHANGE};
 use crate::equality::same_schema;
 use crate::level::Level;
@@ -12,20 +15,21 @@ use serde_json::{Map, Value};
 
 pub(super) fn diff(view: View<'_, SubjectAttrs>, facts: &Facts, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
     match view {
-        View::Create { desired } | View::Gone { desired: Some(desired), .. } => create(desired, at),
+        View::Create { desired } | View::Gone { desired: Some(desired), .. } => create(desired, facts, at),
         View::Gone { desired: None, .. } => (ChangeSpec::no_op(), Diagnostics::default()),
-        View::Remove { live, .. } => (remove(live), Diagnostics::default()),
+        View::Remove { live, .. } => (remove(live, facts), Diagnostics::default()),
         View::Adopt { live, desired } => update(None, live, desired, facts, at),
-        // A level that is no longer declared stays: what was last applied decides nothing but what was promised.
+        // A level or mode that is no longer declared stays: what was last applied decides nothing but what was promised.
         View::Update { prior, live, desired } => {
             update(prior.compatibility.as_deref(), live, desired, facts, at)
         }
     }
 }
 
-/// First the schema, then the level. A level of its own can exist before the subject on some registries only,
-/// where it would stay behind if the schema is then refused; and the first version is judged by nobody anyway.
-fn create(desired: &SubjectAttrs, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
+/// First the schema, then the level, then the mode, which may forbid both. A level of its own can exist before the
+/// subject on some registries only, where it would stay behind if the schema is then refused; and the first version is
+/// judged by nobody anyway.
+fn create(desired: &SubjectAttrs, facts: &Facts, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
     if desired.schema.is_none() {
         let detail = "A subject begins with a schema, and none is declared.";
         let error = Diagnostic::error(BAD_SUBJECT, detail)
@@ -42,10 +46,17 @@ fn create(desired: &SubjectAttrs, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
         set("schema_type", &desired.schema_type),
         (!desired.references.is_empty()).then(|| of_references(&[], &desired.references)),
         set("compatibility", &desired.compatibility),
+        set("mode", &desired.mode),
     ];
-    let steps: &[&str] =
-        if desired.compatibility.is_some() { &[STEP_SCHEMA, STEP_LEVEL] } else { &[STEP_SCHEMA] };
-    (ChangeSpec::in_place(changes.into_iter().flatten().collect(), steps), Diagnostics::default())
+    let changes = changes.into_iter().flatten().collect();
+    let mut steps = vec![STEP_SCHEMA];
+    steps.extend(desired.compatibility.is_some().then_some(STEP_LEVEL));
+    match desired.mode.as_deref().map(|wanted| mode::to_set(mode::without_own(facts), wanted, facts, at)) {
+        Some(Ok(true)) => steps.push(STEP_MODE),
+        Some(Err(no_modes)) => return (ChangeSpec::in_place(changes, &steps), (*no_modes).into()),
+        Some(Ok(false)) | None => {}
+    }
+    (ChangeSpec::in_place(changes, &steps), Diagnostics::default())
 }
 
 /// What becomes of the references.
@@ -61,11 +72,14 @@ fn of_references(before: &[Reference], after: &[Reference]) -> AttributeChange {
     AttributeChange::new(&["references"], (!before.is_empty()).then(|| list(before)), after)
 }
 
-/// The level is taken away first: some registries keep it for whoever uses the name next.
-fn remove(live: &SubjectAttrs) -> ChangeSpec {
-    let steps: &[&str] =
-        if live.compatibility.is_some() { &[STEP_LEVEL, STEP_DELETE] } else { &[STEP_DELETE] };
-    ChangeSpec::in_place(Vec::new(), steps)
+/// Mode and level are taken away first: the one may forbid the rest, and some registries keep them for whoever uses the
+/// name next.
+fn remove(live: &SubjectAttrs, facts: &Facts) -> ChangeSpec {
+    let mut steps = Vec::new();
+    steps.extend((live.mode.is_some() && !mode::has_none(facts)).then_some(STEP_MODE));
+    steps.extend(live.compatibility.is_some().then_some(STEP_LEVEL));
+    steps.push(STEP_DELETE);
+    ChangeSpec::in_place(Vec::new(), &steps)
 }
 
 fn update(
@@ -108,19 +122,20 @@ fn update(
     }
     let level = desired.compatibility.as_ref().filter(|_| desired.compatibility != live.compatibility);
     let loosens = level.is_some_and(|level| change_level(live, level, facts, &mut spec));
-    let steps: &[&str] = match (new_schema.is_some(), level.is_some()) {
-        (false, false) => &[],
-        (true, false) => &[STEP_SCHEMA],
-        (false, true) => &[STEP_LEVEL],
+    let mut steps = match (new_schema.is_some(), level.is_some()) {
+        (false, false) => vec![],
+        (true, false) => vec![STEP_SCHEMA],
+        (false, true) => vec![STEP_LEVEL],
         // What promises less is set before the version that needs it, what promises more after it.
-        (true, true) if loosens => &[STEP_LEVEL, STEP_SCHEMA],
-        (true, true) => &[STEP_SCHEMA, STEP_LEVEL],
+        (true, true) if loosens => vec![STEP_LEVEL, STEP_SCHEMA],
+        (true, true) => vec![STEP_SCHEMA, STEP_LEVEL],
     };
+    found.extend(mode::change(live, desired, facts, at, &mut spec.changes, &mut steps));
     if steps.is_empty() {
         return (spec, found);
     }
     let (changes, notes) = (spec.changes, spec.notes);
-    (ChangeSpec { notes, ..ChangeSpec::in_place(changes, steps) }, found)
+    (ChangeSpec { notes, ..ChangeSpec::in_place(changes, &steps) }, found)
 }
 
 /// The level of subjects that have none of their own.

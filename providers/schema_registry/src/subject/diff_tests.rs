@@ -220,8 +220,59 @@ fn another_reference_is_another_schema() {
     assert_eq!(other.changes.len(), 1, "the text is as it was: {:?}", other.changes);
     assert_eq!(other.changes[0].path, ["references"]);
     assert_eq!(updated(&one, &of(&[]), "NONE").changes[0].after, Planned::Unset);
-    let (made, _) = create(&one, &SpanMap::default());
+    let (made, _) = create(&one, &Facts::default(), &SpanMap::default());
     assert!(made.changes.iter().any(|change| change.path == ["references"]), "{made:?}");
+}
+
+fn in_mode(mode: &str, schema: &str) -> SubjectAttrs {
+    SchemaSubject::normalize(SubjectAttrs { mode: Some(mode.into()), ..attrs(Some(schema), None) })
+}
+
+fn with_modes(default: &str) -> Facts {
+    Facts { identity: "r".into(), capabilities: [("default_mode".to_owned(), default.to_owned())].into() }
+}
+
+#[test]
+fn a_mode_is_set_last_taken_away_first_and_opened_before_a_change() {
+    let facts = with_modes("READWRITE");
+    let steps = |view: View<'_, SubjectAttrs>| {
+        let (spec, found) = diff(view, &facts, &SpanMap::default());
+        assert!(found.is_empty(), "{found:?}");
+        (
+            spec.steps.join(" "),
+            spec.changes.iter().map(|change| change.path.join(".")).collect::<Vec<_>>().join(" "),
+        )
+    };
+    let (open, closed) = (in_mode("READWRITE", STRING), in_mode("readonly", STRING));
+    let other = |mode| in_mode(mode, BYTES);
+    let update =
+        |live: &SubjectAttrs, desired: &SubjectAttrs| steps(View::Update { prior: live, live, desired });
+    let said = |steps: &str, changes: &str| (steps.to_owned(), changes.to_owned());
+    assert_eq!(steps(View::Create { desired: &closed }), said("schema mode", "schema schema_type mode"));
+    assert_eq!(steps(View::Create { desired: &open }).0, "schema", "as it is without asking");
+    assert_eq!(update(&open, &closed), said("mode", "mode"));
+    assert_eq!(update(&open, &other("READONLY")), said("schema mode", "schema mode"));
+    assert_eq!(update(&closed, &other("READWRITE")), said("mode schema", "schema mode"));
+    assert_eq!(update(&closed, &in_mode("IMPORT", STRING)), said("mode", "mode"));
+    assert_eq!(steps(View::Remove { prior: &closed, live: &closed }).0, "mode delete");
+}
+
+#[test]
+fn a_closed_subject_is_not_changed_and_no_mode_is_promised_where_there_are_none() {
+    let told = |live: &SubjectAttrs, desired: &SubjectAttrs, facts: &Facts| {
+        let (_, found) = diff(View::Update { prior: live, live, desired }, facts, &SpanMap::default());
+        found.iter().map(|one| format!("{} {}", one.code.id, one.detail)).collect::<Vec<_>>().join("; ")
+    };
+    let (open, closed) = (in_mode("READWRITE", STRING), in_mode("READONLY", STRING));
+    let said = told(&closed, &in_mode("READONLY", BYTES), &with_modes("READWRITE"));
+    assert!(said.starts_with("DM0541") && said.contains("mode READONLY"), "{said}");
+    let none = with_modes("none");
+    assert!(told(&open, &closed, &none).starts_with("DM0540"));
+    assert!(told(&open, &open, &none).is_empty());
+    let (spec, found) = diff(View::Create { desired: &closed }, &none, &SpanMap::default());
+    assert!(found.has_errors(), "{spec:?}");
+    let (spec, _) = diff(View::Remove { prior: &open, live: &open }, &none, &SpanMap::default());
+    assert_eq!(spec.steps, ["delete"], "there is none to be taken away");
 }
 
 fn any_attrs() -> impl Strategy<Value = SubjectAttrs> {
@@ -240,12 +291,15 @@ fn any_attrs() -> impl Strategy<Value = SubjectAttrs> {
     let option = proptest::option::of::<BoxedStrategy<String>>;
     let reference = ("[ab]", "[ab]").prop_map(|(name, subject)| Reference { name, subject });
     let references = proptest::collection::vec(reference, 0..3);
-    (option(text.boxed()), option(ty.boxed()), references, option(level.boxed())).prop_map(
-        |(schema, schema_type, references, compatibility)| SubjectAttrs {
+    let mode = prop_oneof![Just("READWRITE"), Just("readonly"), Just("IMPORT")].prop_map(str::to_owned);
+    let words = (option(ty.boxed()), option(level.boxed()), option(mode.boxed()));
+    (option(text.boxed()), references, words).prop_map(
+        |(schema, references, (schema_type, compatibility, mode))| SubjectAttrs {
             schema,
             schema_type,
             references,
             compatibility,
+            mode,
         },
     )
 }
@@ -283,6 +337,7 @@ proptest! {
             schema_type: if desired.schema.is_some() { desired.schema_type.clone() } else { live.schema_type.clone() },
             references: if desired.schema.is_some() { desired.references.clone() } else { live.references.clone() },
             compatibility: desired.compatibility.clone().or(live.compatibility.clone()),
+            mode: desired.mode.clone().or(live.mode.clone()),
         };
         let view = View::Update { prior: &desired, live: &after, desired: &desired };
         prop_assert!(diff(view, &facts, &SpanMap::default()).0.is_no_op());
@@ -290,5 +345,6 @@ proptest! {
         prop_assert_eq!(managed.schema, desired.schema);
         prop_assert_eq!(managed.references, desired.references);
         prop_assert_eq!(managed.compatibility, desired.compatibility);
+        prop_assert_eq!(managed.mode, desired.mode);
     }
 }

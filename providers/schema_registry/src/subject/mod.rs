@@ -2,6 +2,7 @@
 
 mod diff;
 mod explain;
+mod mode;
 mod normalize;
 mod schema;
 mod verdict;
@@ -16,17 +17,25 @@ pub(crate) mod read;
 use datamesh_provider::{
     Attributes, ChangeSpec, DecodeError, Diagnostics, Facts, Resource, Schema, SpanMap, View,
 };
+#[cfg(feature = "client")]
+pub(crate) use mode::WRITABLE;
 use serde::{Deserialize, Serialize};
 
 /// Registers a text as a new version, or sets up a new subject with it.
 pub(crate) const STEP_SCHEMA: &str = "schema";
 /// Sets the subject's compatibility level; before a delete, takes it away.
 pub(crate) const STEP_LEVEL: &str = "level";
+/// Sets the subject's mode; before a delete, takes it away.
+pub(crate) const STEP_MODE: &str = "mode";
 /// Deletes the subject softly: its versions stay readable by id.
 pub(crate) const STEP_DELETE: &str = "delete";
 
 /// The capability in [`Facts`] that holds the registry's default level.
 pub(crate) const DEFAULT_LEVEL: &str = "default_compatibility";
+/// The capability in [`Facts`] that holds the registry's own mode, or [`NO_MODES`].
+pub(crate) const DEFAULT_MODE: &str = "default_mode";
+/// This registry takes every change, and cannot be told otherwise.
+pub(crate) const NO_MODES: &str = "none";
 
 /// A subject: a named line of versions of one schema.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +57,9 @@ pub struct SubjectAttrs {
     /// The subject's own compatibility level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compatibility: Option<String>,
+    /// The subject's own mode: which changes the registry takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
 }
 
 /// A schema of another subject, under the name that this one uses for it. Which version is meant is decided when this
@@ -107,6 +119,7 @@ impl Resource for SchemaSubject {
             schema_type,
             references,
             compatibility: declared.compatibility.or(on_create.compatibility),
+            mode: declared.mode.or(on_create.mode),
         }
     }
 

@@ -14,6 +14,7 @@ pub(super) fn normalize(attrs: SubjectAttrs) -> SubjectAttrs {
         references,
         schema_type: attrs.schema_type.map(word).or(default),
         compatibility: attrs.compatibility.map(word),
+        mode: attrs.mode.map(word),
         schema: attrs.schema,
     }
 }
@@ -31,5 +32,6 @@ pub(super) fn managed(live: &SubjectAttrs, like: &SubjectAttrs) -> SubjectAttrs 
         references,
         schema_type: like.schema_type.as_ref().and(live.schema_type.clone()),
         compatibility: like.compatibility.as_ref().and(live.compatibility.clone()),
+        mode: like.mode.as_ref().and(live.mode.clone()),
     }
 }

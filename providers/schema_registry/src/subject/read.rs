@@ -12,9 +12,9 @@ pub(crate) async fn read(
     request: &ReadRequest,
 ) -> Result<Option<LiveObject>, ProviderError> {
     let name = request.id.as_str();
-    let wants_level = request.managed.iter().any(|attrs| attrs.contains_key("compatibility"));
-    let mut found = subject(api, cx, name, wants_level).await?;
-    if let Some(found) = found.as_mut().filter(|found| !wants_level && found.differs(request)) {
+    let wanted = Wanted::by(request.managed.iter());
+    let mut found = subject(api, cx, name, wanted).await?;
+    if let Some(found) = found.as_mut().filter(|found| !wanted.level && found.differs(request)) {
         // A new version is judged by the level in force, whoever set it. Not everybody may see it.
         found.attrs.compatibility = match api.level(cx, name).await {
             Err(error) if error.kind == ErrorKind::Forbidden => None,
@@ -33,12 +33,27 @@ pub(crate) struct Found {
     pub(crate) version: i64,
 }
 
-/// The subject as it is. The level costs a call of its own, so it is read only where somebody manages it.
+/// What costs a call of its own, and is read only where somebody manages it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) level: bool,
+    pub(crate) mode: bool,
+}
+
+impl Wanted {
+    /// What any of these speak of.
+    pub(crate) fn by<'a>(all: impl Iterator<Item = &'a Attributes> + Clone) -> Self {
+        let speaks_of = |name| all.clone().any(|attrs| attrs.contains_key(name));
+        Self { level: speaks_of("compatibility"), mode: speaks_of("mode") }
+    }
+}
+
+/// The subject as it is.
 pub(crate) async fn subject(
     api: &Api,
     cx: &Context,
     name: &str,
-    with_level: bool,
+    wanted: Wanted,
 ) -> Result<Option<Found>, ProviderError> {
     let Some(Registered { id, version, schema, schema_type, references }) = api.latest(cx, name).await?
     else {
@@ -46,9 +61,10 @@ pub(crate) async fn subject(
     };
     let references = references.into_iter().map(|Pinned { name, subject, .. }| Reference { name, subject });
     let references = references.collect();
-    let compatibility = if with_level { api.level(cx, name).await? } else { None };
+    let compatibility = if wanted.level { api.level(cx, name).await? } else { None };
+    let mode = if wanted.mode { Some(api.mode(cx, name).await?) } else { None };
     let schema_type = schema_type.or_else(|| Some("AVRO".to_owned()));
-    let attrs = SubjectAttrs { schema: Some(schema), schema_type, references, compatibility };
+    let attrs = SubjectAttrs { schema: Some(schema), schema_type, references, compatibility, mode };
     let attrs = super::normalize::normalize(attrs);
     Ok(Some(Found { name: name.to_owned(), attrs, id, version }))
 }

@@ -23,6 +23,7 @@ pub(super) const SCHEMA: Schema = Schema {
             "Schemas of other subjects that this one uses: their names here, and the subjects.",
         ),
         attribute("compatibility", "The compatibility level of the subject."),
+        attribute("mode", "Which changes the registry takes: READWRITE, READONLY, IMPORT."),
         AttributeSchema {
             computed: true,
             ..attribute("id", "The registry's id of the latest version's schema.")
@@ -53,6 +54,7 @@ pub(super) fn validate(attrs: &SubjectAttrs, at: &SpanMap) -> Diagnostics {
             Diagnostic::error(BAD_SUBJECT, detail).at(at.at(&["compatibility"]), "not a level").help(help),
         );
     }
+    found.extend(attrs.mode.as_deref().and_then(|mode| super::mode::unknown(mode, at)));
     if !TYPES.contains(&attrs.language()) {
         let detail = format!("`{}` is no type of schema.", attrs.language());
         let help = format!("The types are {}.", TYPES.join(", "));
@@ -121,6 +123,18 @@ mod tests {
         assert!(found(Some("syntax = \"proto3\";"), Some("PROTOBUF"), None).is_empty());
         assert!(found(Some("{}"), Some("json"), Some("NONE")).is_empty());
         assert!(found(None, None, None).is_empty());
+    }
+
+    #[test]
+    fn a_mode_is_one_of_the_apis() {
+        let of = |mode: &str| {
+            let attrs = SubjectAttrs { mode: Some(mode.into()), ..SubjectAttrs::default() };
+            let found = SchemaSubject::validate(&SchemaSubject::normalize(attrs), &SpanMap::default());
+            found.iter().map(|d| d.help.clone().unwrap_or_default()).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(of(" readonly "), "");
+        assert_eq!(of("READ-ONLY"), "Did you mean `READONLY`?");
+        assert!(of("closed").starts_with("The modes are READWRITE, "));
     }
 
     #[test]
