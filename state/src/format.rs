@@ -5,7 +5,7 @@
 
 use crate::StateError;
 use datamesh_provider::{
-    Address, Attributes, ObjectId, OpAction, OperationId, SystemName, TypeName, canonical_text, digest,
+    Address, Attributes, ObjectId, OpAction, OperationId, SystemName, TypeName, append_canonical, digest,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,22 +49,10 @@ pub struct Shard {
 }
 
 /// One resource that is ours. Its address is its key in the shard.
+// In the order of their names, as they are written: thousands of them are, and nothing has to be put in order then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    #[serde(rename = "type")]
-    pub ty: TypeName,
-    /// The version of the type's schema the attributes have.
-    pub schema_version: u32,
-    /// The file that declared it, below the mesh root; `None` when no file did (an import by hand).
-    pub source: Option<String>,
-    /// `domain/product@version`; `None` for the domain's own.
-    pub product: Option<String>,
-    pub system: SystemName,
-    /// Its name in the system.
-    pub object: ObjectId,
-    /// Topic id, table uuid; `None` where the system has no such thing.
-    pub incarnation: Option<String>,
     /// What we last applied; for an adopted one, what was declared.
     pub attributes: Attributes,
     /// What the system assigned.
@@ -74,12 +62,25 @@ pub struct Record {
     /// One more with each write of this record.
     #[serde(rename = "gen")]
     pub generation: u64,
+    /// Topic id, table uuid; `None` where the system has no such thing.
+    pub incarnation: Option<String>,
     /// The operation that wrote it last; `None` after an adoption that changed nothing.
     pub last_op: Option<OperationId>,
-    pub origin: Origin,
-    pub prevent_destroy: bool,
+    /// Its name in the system.
+    pub object: ObjectId,
     /// What happens when no manifest declares it any more; `None`: whatever the type's rule is.
     pub on_remove: Option<OnRemove>,
+    pub origin: Origin,
+    pub prevent_destroy: bool,
+    /// `domain/product@version`; `None` for the domain's own.
+    pub product: Option<String>,
+    /// The version of the type's schema the attributes have.
+    pub schema_version: u32,
+    /// The file that declared it, below the mesh root; `None` when no file did (an import by hand).
+    pub source: Option<String>,
+    pub system: SystemName,
+    #[serde(rename = "type")]
+    pub ty: TypeName,
     /// The steps of its creation that are still to come, where it was cut off between two: it does not yet have all
     /// that a creation gives, the environment's defaults among it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -179,17 +180,30 @@ pub struct Incoming {
 
 /// Canonical keys are sorted, so that this one stands first.
 const HEAD: &str = "{\"checksum\":\"";
+/// `sha256:` and 64 digits.
+const DIGEST_LENGTH: usize = 71;
+/// About what a record takes, so that the text of a large shard has its place from the beginning.
+const RECORD_GUESS: usize = 1 << 10;
 
 /// The document of a shard. The checksum is the digest of the same document without it.
 pub fn encode(shard: &Shard) -> Result<Vec<u8>, StateError> {
     let place = || format!("{}/{}", shard.environment, shard.domain);
-    let body = canonical_text(shard)
+    // The body's own bracket comes where the comma behind the checksum will be.
+    let digest_at = HEAD.len();
+    let body_at = digest_at + DIGEST_LENGTH + 1;
+    let mut text = Vec::with_capacity(body_at + shard.resources.len() * RECORD_GUESS);
+    text.extend_from_slice(HEAD.as_bytes());
+    text.resize(body_at, b'"');
+    let mut text = append_canonical(text, shard)
         .map_err(|error| StateError::Corrupt { place: place(), why: error.to_string() })?;
-    let text = format!("{HEAD}{}\",{}\n", digest(body.as_bytes()), &body[1..]);
+    let digest = digest(&text[body_at..]);
+    text[digest_at..body_at - 1].copy_from_slice(digest.as_bytes());
+    text[body_at] = b',';
+    text.push(b'\n');
     if text.len() > MAX_BYTES {
         return Err(StateError::Corrupt { place: place(), why: too_large(text.len()) });
     }
-    Ok(text.into_bytes())
+    Ok(text)
 }
 
 fn too_large(bytes: usize) -> String {

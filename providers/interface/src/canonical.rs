@@ -28,6 +28,17 @@ pub fn canonical_text<T: Serialize + ?Sized>(value: &T) -> Result<String, serde_
     Ok(String::from_utf8(written.bytes).unwrap_or_default())
 }
 
+/// The canonical text of an object behind bytes that are there already.
+///
+/// # Errors
+/// It says of itself that it cannot be written.
+pub fn append_canonical<T: Serialize + ?Sized>(
+    bytes: Vec<u8>,
+    value: &T,
+) -> Result<Vec<u8>, serde_json::Error> {
+    Ok(write(value, Written { bytes, ..Written::default() })?.bytes)
+}
+
 fn write<T: Serialize + ?Sized>(value: &T, into: Written) -> Result<Written, serde_json::Error> {
     let text = Text(Rc::new(RefCell::new(into)));
     value.serialize(&mut Serializer::with_formatter(text.clone(), text.clone()))?;
@@ -148,11 +159,11 @@ impl Written {
 }
 
 /// A key by itself: escapes do not sort as what they stand for.
-fn key(written: &[u8]) -> Cow<'_, str> {
+fn key(written: &[u8]) -> Cow<'_, [u8]> {
     let inner = written.get(1..written.len().saturating_sub(1)).unwrap_or_default();
-    match std::str::from_utf8(inner) {
-        Ok(plain) if !inner.contains(&b'\\') => Cow::Borrowed(plain),
-        _ => Cow::Owned(serde_json::from_slice(written).unwrap_or_default()),
+    match inner.contains(&b'\\') {
+        false => Cow::Borrowed(inner),
+        true => Cow::Owned(serde_json::from_slice::<String>(written).unwrap_or_default().into_bytes()),
     }
 }
 
@@ -220,6 +231,13 @@ mod tests {
         let tree = serde_json::to_value(Twice).expect("a value");
         assert_eq!(canonical_text(&Twice).expect("written"), canonical_json(&tree));
         assert_eq!(canonical_json(&tree), r#"{"a":4,"b":3}"#);
+    }
+
+    #[test]
+    fn what_stands_before_a_text_stays() {
+        let value = json!({"b": [{"z": 1, "a": 2}], "a": {}});
+        let bytes = append_canonical(b"{\"c\": ".to_vec(), &value).expect("written");
+        assert_eq!(String::from_utf8_lossy(&bytes), format!("{{\"c\": {}", canonical_json(&value)));
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod secret;
 mod span;
 
 pub use address::{Address, AddressError, SystemName, TypeName};
-pub use canonical::{canonical_json, canonical_text, digest, digest_json};
+pub use canonical::{append_canonical, canonical_json, canonical_text, digest, digest_json};
 pub use change::{AttributeChange, ChangeSpec, Class, Disposition, Planned, View};
 pub use context::{CallBudget, Cancel, CancelStage, Clock, Context, Entropy, LeaseGate, LeaseLost, OpenGate};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Label, Severity};

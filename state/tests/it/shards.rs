@@ -259,7 +259,7 @@ fn a_write_goes_forward_only() {
         with(&|shard| shard.lineage = "another".into()),
         with(&|shard| {
             let twin = shard.resources[&topic()].clone();
-            shard.resources.insert(address("orders/other@1:kafka_topic.stream"), twin.into());
+            shard.resources.insert(address("orders/other@1:kafka_topic.stream"), twin);
         }),
         with(&|shard| shard.epoch -= 1),
         with(&|shard| shard.serial -= 1),
@@ -304,7 +304,7 @@ fn recovery_of_a_creation() {
 #[test]
 fn recovery_of_an_update_takes_what_is_there_as_the_prior() {
     let mut update = intent(TOPIC, OpAction::Update, Some(json!({"partitions": 6, "config": {"a": "9"}})));
-    update.before = Some(map(json!({"partitions": 3, "config": {"a": "1", "b": "2"}})).into());
+    update.before = Some(map(json!({"partitions": 3, "config": {"a": "1", "b": "2"}})));
     update.incarnation = Some("one".into());
     let half = live("stream", "one", json!({"partitions": 6, "config": {"a": "1", "b": "2", "theirs": "x"}}));
     let verdict = recover(&update, Some(&half), &managed);
