@@ -136,6 +136,7 @@ fn request(intent: &Intent) -> ReadRequest {
         id: intent.object.clone(),
         managed: intent.planned.iter().chain(&intent.before).cloned().collect(),
         want_incarnation: true,
+        remains: intent.action == OpAction::Delete,
     }
 }
 

@@ -341,6 +341,7 @@ impl Check<'_> {
                         continue;
                     };
                     one.want_incarnation |= request.want_incarnation;
+                    one.remains |= request.remains;
                     one.managed.extend(request.managed);
                 }
             }

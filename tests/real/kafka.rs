@@ -80,6 +80,7 @@ impl Fixture {
             id: id.clone(),
             managed: vec![attrs(managed.clone())],
             want_incarnation: true,
+            remains: false,
         };
         let want: Vec<_> = ids.iter().map(request).collect();
         let sink = Mutex::new(Vec::new());
@@ -576,6 +577,7 @@ async fn reads_a_thousand_topics_in_one_go() {
         id: id.clone(),
         managed: vec![attrs(planned.clone())],
         want_incarnation: false,
+        remains: false,
     };
     let want: Vec<_> = ids.iter().map(request).collect();
     let sink = Mutex::new(Vec::new());

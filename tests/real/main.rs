@@ -17,6 +17,7 @@ mod languages;
 mod mesh;
 mod mesh_folder;
 mod modes;
+mod purge;
 mod references;
 mod registry;
 mod registry_guarded;

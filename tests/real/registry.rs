@@ -85,6 +85,7 @@ impl Subject {
             id: self.id.clone(),
             managed: vec![attrs(json!({"schema": "", "compatibility": "NONE"}))],
             want_incarnation: false,
+            remains: false,
         };
         let sink = Mutex::new(Vec::new());
         self.provider.read(&self.cx, &[request], &sink).await;

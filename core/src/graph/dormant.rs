@@ -2,7 +2,7 @@
 
 use crate::graph::codes;
 use crate::graph::environment::not_enforced;
-use crate::manifest::model::{DataProduct, Field};
+use crate::manifest::model::{DataProduct, Field, Technology};
 use crate::manifest::values::{ElementType, Values};
 use crate::manifest::{Load, Manifest};
 use datamesh_provider::{Diagnostic, Diagnostics, Spanned};
@@ -51,6 +51,11 @@ pub(crate) fn product(doc: &DataProduct, found: &mut Diagnostics) {
     }
     if let Some(first) = spec.lifecycle.as_ref().and_then(|l| l.ignore_changes.first()) {
         warn("lifecycle.ignore_changes", first.span);
+    }
+    let purge = spec.lifecycle.as_ref().and_then(|l| l.purge.as_ref()).filter(|purge| purge.value);
+    let tables = || spec.output_ports.iter().any(|port| port.value.technology.value == Technology::Iceberg);
+    if let Some(purge) = purge.filter(|_| tables()) {
+        found.push(not_enforced("lifecycle.purge, for tables,", purge.span));
     }
     if let Some(schema) = &spec.schema {
         fields(&schema.fields, found);

@@ -175,6 +175,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Whether what is deleted of it is deleted for good.
+    pub(crate) fn purges(&self) -> bool {
+        self.lifecycle.purge
+    }
+
     pub(crate) fn not_supported(&mut self, what: &str, span: Option<Span>, help: &str) {
         let detail = format!("{what} cannot be used with this version.");
         self.found.push(

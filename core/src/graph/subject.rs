@@ -193,6 +193,9 @@ fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place<'_>) {
         attributes.insert("mode".into(), mode.value.clone().into());
         spans.insert(&["mode"], mode.span);
     }
+    if draft.purges() {
+        attributes.insert("purge".into(), true.into());
+    }
     draft.subjects.push(id.clone());
     draft.add(Part { address, system, id, attributes, on_create, depends_on, spans, span });
 }

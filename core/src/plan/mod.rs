@@ -30,7 +30,7 @@ pub use verdict::{DriftEntry, DriftReport, Verdict, drift_report};
 use crate::graph::DesiredGraph;
 use datamesh_provider::{Address, Diagnostic, Diagnostics, SystemName, digest_json};
 use decide::Decision;
-use index::{Index, PriorSide, Sides};
+use index::{Index, LiveSide, PriorSide, Sides};
 use removal::Survivors;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -342,6 +342,7 @@ impl<'a> Run<'a> {
             changes.extend(decision.change.filter(|change| !held_back.contains_key(&change.address.owner())));
         }
         self.keep_what_stays_used(&mut changes, &held_back);
+        self.leave_out_what_comes_too_early(&mut changes);
         changes.sort_unstable_by(|a, b| a.address.cmp(&b.address));
         drift.sort_by(|a, b| a.address.cmp(&b.address));
         let lineage = |(domain, shard): (&String, &ShardVersion)| (domain.clone(), shard.lineage.clone());
@@ -371,6 +372,34 @@ impl<'a> Run<'a> {
         }
         self.diagnostics.sort();
         (plan, self.diagnostics)
+    }
+
+    /// Steps of a deletion that wait until what it depends on is gone are left out where that stays.
+    fn leave_out_what_comes_too_early(&self, changes: &mut [ResourceChange]) {
+        let deletes = |change: &&mut ResourceChange| change.action == Action::Delete;
+        let going: BTreeSet<Address> =
+            changes.iter().filter(|c| c.action == Action::Delete).map(|c| c.address.clone()).collect();
+        for change in changes.iter_mut().filter(deletes) {
+            let Some(early) = change.steps.iter().position(|step| self.input.types.waits(&change.ty, step))
+            else {
+                continue;
+            };
+            let depends_on =
+                self.priors.get(&change.address).into_iter().flat_map(|(record, _)| &record.depends_on);
+            let Some(stays) = depends_on.filter(|at| !going.contains(*at)).find(|at| self.is_there(at))
+            else {
+                continue;
+            };
+            removal::cut_short(change, early, stays);
+        }
+    }
+
+    /// Whether something that is declared or recorded may be there.
+    fn is_there(&self, address: &Address) -> bool {
+        let sides = self.index.sides(address, self.priors.get(address).copied()).ok();
+        sides.is_some_and(|sides| {
+            (sides.prior.is_some() || sides.desired.is_some()) && !matches!(sides.live, LiveSide::Absent)
+        })
     }
 
     /// Where something that was to go is held back after all, what it depends on stays as well.

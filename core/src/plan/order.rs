@@ -62,13 +62,15 @@ struct Builder<'a> {
     plan: &'a Plan,
     types: &'a Types,
     operations: Vec<PlannedOperation>,
-    /// First and last operation of each change, by address.
+    /// First and last operation of each change, by address: what others wait for.
     ends: BTreeMap<&'a Address, (usize, usize)>,
+    /// The first operation of a deletion that waits until what it depends on is gone.
+    late: Vec<(&'a Address, usize)>,
 }
 
 impl<'a> Builder<'a> {
     fn new(plan: &'a Plan, types: &'a Types) -> Self {
-        Self { plan, types, operations: Vec::new(), ends: BTreeMap::new() }
+        Self { plan, types, operations: Vec::new(), ends: BTreeMap::new(), late: Vec::new() }
     }
 
     fn add_operations(&mut self) {
@@ -86,7 +88,13 @@ impl<'a> Builder<'a> {
                 continue;
             };
             self.operations[last].last = true;
-            self.ends.insert(&change.address, (first, last));
+            let deletes = action == OpAction::Delete;
+            let waits = change.steps.iter().position(|step| deletes && self.types.waits(&change.ty, step));
+            self.late.extend(waits.map(|at| (&change.address, first + at)));
+            // Who waits for this change does not wait for what waits for others.
+            if waits != Some(0) {
+                self.ends.insert(&change.address, (first, waits.map_or(last, |at| first + at - 1)));
+            }
         }
     }
 
@@ -111,6 +119,11 @@ impl<'a> Builder<'a> {
             }
         }
         self.link_by_rank(&mut edges);
+        for (address, late) in &self.late {
+            let depends_on = input.prior.resources.get(*address).map(|record| &record.depends_on);
+            let gone = depends_on.into_iter().flatten().filter_map(|target| self.ends.get(target));
+            edges.extend(gone.filter(|(f, _)| self.deletes(*f)).map(|(_, last)| (*late, *last)));
+        }
         for (later, earlier) in edges {
             self.operations[later].after.push(earlier);
         }

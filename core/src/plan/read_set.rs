@@ -11,33 +11,39 @@ pub fn read_set(
     prior: &Prior,
     options: &PlanOptions,
 ) -> BTreeMap<SystemName, Vec<ReadRequest>> {
-    let mut wanted: BTreeMap<(SystemName, TypeName, ObjectId), (Vec<Attributes>, bool)> = BTreeMap::new();
-    if options.mode == Mode::Converge {
-        for (address, resource) in &desired.resources {
-            if options.scope.contains(address) {
-                let key = (resource.object.system.clone(), address.ty().clone(), resource.object.id.clone());
-                let entry = wanted.entry(key).or_default();
-                entry.0.push(resource.object.attributes.clone());
-                // Not recorded: it may be adopted, and the record needs its incarnation.
-                entry.1 |= !prior.resources.contains_key(address);
+    let mut wanted: BTreeMap<(SystemName, TypeName, ObjectId), ReadRequest> = BTreeMap::new();
+    let mut want =
+        |system: &SystemName, ty: &TypeName, id: &ObjectId, managed: &Attributes, new: bool, goes: bool| {
+            let entry = wanted.entry((system.clone(), ty.clone(), id.clone()));
+            let (ty, id) = (ty.clone(), id.clone());
+            let nothing =
+                ReadRequest { ty, id, managed: Vec::new(), want_incarnation: false, remains: false };
+            let request = entry.or_insert(nothing);
+            // What was last applied is nearly always what is declared.
+            if !request.managed.contains(managed) {
+                request.managed.push(managed.clone());
             }
+            // What is not recorded may be adopted, and the record needs its incarnation.
+            request.want_incarnation |= goes || new;
+            request.remains |= goes;
+        };
+    if options.mode == Mode::Converge {
+        for (address, resource) in desired.resources.iter().filter(|(at, _)| options.scope.contains(at)) {
+            let object = &resource.object;
+            let new = !prior.resources.contains_key(address);
+            want(&object.system, address.ty(), &object.id, &object.attributes, new, false);
         }
     }
     let moved: BTreeSet<_> = desired.moves.iter().map(|m| &m.from).collect();
     for (address, record) in &prior.resources {
         if options.scope.contains(address) || moved.contains(address) {
-            let key = (record.system.clone(), record.ty.clone(), record.id.clone());
-            let entry = wanted.entry(key).or_default();
-            // Nearly always what is declared.
-            if !entry.0.contains(&record.attributes) {
-                entry.0.push(record.attributes.clone());
-            }
-            entry.1 |= options.mode == Mode::Destroy || !desired.resources.contains_key(address);
+            let goes = options.mode == Mode::Destroy || !desired.resources.contains_key(address);
+            want(&record.system, &record.ty, &record.id, &record.attributes, false, goes);
         }
     }
     let mut by_system: BTreeMap<SystemName, Vec<ReadRequest>> = BTreeMap::new();
-    for ((system, ty, id), (managed, want_incarnation)) in wanted {
-        by_system.entry(system).or_default().push(ReadRequest { ty, id, managed, want_incarnation });
+    for ((system, ..), request) in wanted {
+        by_system.entry(system).or_default().push(request);
     }
     by_system
 }

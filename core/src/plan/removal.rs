@@ -93,6 +93,18 @@ pub(crate) fn undeclared(
     }
 }
 
+/// Leaves the steps of a deletion out that come after something else is gone, since that stays.
+pub(super) fn cut_short(change: &mut ResourceChange, first: usize, stays: &Address) {
+    let left_out = change.steps.split_off(first).join(", ");
+    if change.steps.is_empty() {
+        change.action = Action::Forget;
+        change.reason =
+            format!("{left_out} is left out, since {stays} stays: what is left is only forgotten");
+        return;
+    }
+    change.notes.push(format!("without {left_out}, since {stays} stays"));
+}
+
 /// A delete that must not happen: protected, or used by something that stays.
 fn kept_for_others(
     sides: &Sides<'_>,

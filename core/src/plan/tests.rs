@@ -1,5 +1,6 @@
 //! The plan's rules, one by one, on a small resource type that holds data.
 
+mod late;
 mod sharing;
 
 use super::*;

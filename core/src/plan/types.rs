@@ -24,6 +24,11 @@ impl Types {
         self.by_name.get(name.as_str()).copied()
     }
 
+    /// Whether a step of a deletion waits until what it depends on is gone.
+    pub(crate) fn waits(&self, ty: &TypeName, step: &str) -> bool {
+        self.get(ty).is_some_and(|ty| ty.schema().late.contains(&step))
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &'static dyn ResourceType> + '_ {
         self.by_name.values().copied()
     }

@@ -95,6 +95,7 @@ async fn forbidden_is_never_absent_and_slow_takes_time() {
         id: ObjectId::new(format!("x{n}")),
         managed: Vec::new(),
         want_incarnation: false,
+        remains: false,
     };
     let want: Vec<ReadRequest> = (0..50).map(request).collect();
     let cx = jumping_context();

@@ -96,6 +96,7 @@ impl World {
             id: ObjectId::new(id),
             managed: Vec::new(),
             want_incarnation: true,
+            remains: false,
         };
         let out = Mutex::new(Vec::new());
         self.provider.read(&self.cx, &[want], &out).await;
@@ -402,6 +403,7 @@ async fn a_broken_warehouse_is_an_error_not_an_absence() {
             id: ObjectId::new("sales.t"),
             managed: Vec::new(),
             want_incarnation: true,
+            remains: false,
         };
         let out = Mutex::new(Vec::new());
         world.provider.read(&world.cx, &[want], &out).await;

@@ -41,6 +41,9 @@ pub struct ReadRequest {
     pub managed: Vec<Attributes>,
     /// Whether the incarnation is needed even where it costs an extra call (before deletes and adoptions).
     pub want_incarnation: bool,
+    /// Nobody declares it: what a deletion that was cut off left of it counts as there, where the type's deletion has
+    /// more than one part.
+    pub remains: bool,
 }
 
 /// The answer to one [`ReadRequest`].

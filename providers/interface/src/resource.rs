@@ -37,6 +37,8 @@ pub struct Schema {
     pub rank: u32,
     /// At most this many operations in one call.
     pub batch: usize,
+    /// Steps of a deletion that wait until what it depends on is gone, and are left out where that stays.
+    pub late: &'static [&'static str],
 }
 
 /// Attributes that do not have the shape their type wants: a bug of resolve, a tampered state or plan.

@@ -129,6 +129,7 @@ async fn read_managed(provider: &dyn Provider, cx: &Context, managed: Attributes
         id: ObjectId::new("s"),
         managed: vec![managed],
         want_incarnation: false,
+        remains: false,
     };
     let sink = Mutex::new(Vec::new());
     provider.read(cx, &[request], &sink).await;

@@ -266,6 +266,7 @@ impl Api {
         let request = Request {
             method: Method::POST,
             segments: &["subjects", subject],
+            query: None,
             body: Some(new.body()),
             effect: Effect::Read,
             during: &during,
@@ -287,6 +288,7 @@ impl Api {
         let request = Request {
             method: Method::POST,
             segments: if every_version { &path[..4] } else { &path },
+            query: None,
             body: Some(new.body()),
             effect: Effect::Read,
             during: &during,
@@ -338,6 +340,35 @@ impl Api {
         self.absent_is_fine(self.write(cx, Method::DELETE, &["subjects", subject], None, &during).await)
     }
 
+    /// Whether nothing is left of a subject but versions that were deleted softly.
+    pub(crate) async fn is_deleted_softly(&self, cx: &Context, subject: &str) -> Result<bool, ProviderError> {
+        let during = format!("look for deleted versions of {subject}");
+        let request = Request {
+            method: Method::GET,
+            segments: &["subjects", subject, "versions"],
+            query: Some(("deleted", "true")),
+            body: None,
+            effect: Effect::Read,
+            during: &during,
+        };
+        let versions: Option<Vec<i64>> = self.present(self.call(cx, &request).await, &during)?;
+        Ok(versions.is_some_and(|versions| !versions.is_empty()))
+    }
+
+    /// Deletes for good what was deleted softly; fine where there is nothing of it.
+    pub(crate) async fn purge(&self, cx: &Context, subject: &str) -> Result<(), CallError> {
+        let during = format!("delete subject {subject} for good");
+        let request = Request {
+            method: Method::DELETE,
+            segments: &["subjects", subject],
+            query: Some(("permanent", "true")),
+            body: None,
+            effect: Effect::Write,
+            during: &during,
+        };
+        self.absent_is_fine(self.answer(cx, &request).await.map(drop))
+    }
+
     fn absent_is_fine(&self, result: Result<(), CallError>) -> Result<(), CallError> {
         result.or_else(|error| if error.is_absent() { Ok(()) } else { Err(error) })
     }
@@ -357,7 +388,8 @@ impl Api {
         during: &str,
     ) -> Result<T, CallError> {
         let effect = Effect::Read;
-        let request = Request { method: Method::GET, segments: path, body: None, effect, during };
+        let request =
+            Request { method: Method::GET, segments: path, query: None, body: None, effect, during };
         self.call(cx, &request).await
     }
 
@@ -370,7 +402,7 @@ impl Api {
         body: Option<Value>,
         during: &str,
     ) -> Result<(), CallError> {
-        let request = Request { method, segments, body, effect: Effect::Write, during };
+        let request = Request { method, segments, query: None, body, effect: Effect::Write, during };
         self.answer(cx, &request).await.map(drop)
     }
 

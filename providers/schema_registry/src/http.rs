@@ -33,6 +33,7 @@ pub(crate) enum Effect {
 pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) segments: &'a [&'a str],
+    pub(crate) query: Option<(&'a str, &'a str)>,
     pub(crate) body: Option<serde_json::Value>,
     pub(crate) effect: Effect,
     /// For the error: `read subject orders-value`.
@@ -188,6 +189,9 @@ impl Http {
         let pushed = url.path_segments_mut().map(|mut path| {
             path.pop_if_empty().extend(request.segments);
         });
+        if let Some((name, value)) = request.query {
+            url.query_pairs_mut().append_pair(name, value);
+        }
         match (unfit, pushed) {
             (None, Ok(())) => Ok(url),
             _ => {

@@ -89,6 +89,7 @@ async fn read(provider: &dyn Provider, ty: &str, id: &str) -> ReadResult {
         id: ObjectId::new(id),
         managed: Vec::new(),
         want_incarnation: true,
+        remains: false,
     };
     let sink = Mutex::new(Vec::new());
     provider.read(&cx(), &[request], &sink).await;

@@ -27,6 +27,9 @@ pub struct FakeThingAttrs {
 #[derive(Clone, Copy, Debug)]
 pub struct FakeThing;
 
+/// A setting of this name: what is deleted is deleted for good by a step of its own.
+const PURGE: &str = "purge";
+
 /// `fake_thing`, erased.
 pub static THING: Erased<FakeThing> = erase();
 
@@ -83,7 +86,14 @@ impl Resource for FakeThing {
     const NAME: &'static str = "fake_thing";
 
     fn schema() -> Schema {
-        Schema { version: 1, attributes: ATTRIBUTES, data_bearing: true, rank: 20, batch: 100 }
+        Schema {
+            version: 1,
+            attributes: ATTRIBUTES,
+            data_bearing: true,
+            rank: 20,
+            batch: 100,
+            late: &[PURGE],
+        }
     }
 
     fn validate(_: &Self::Attrs, _: &SpanMap) -> Diagnostics {
@@ -114,7 +124,11 @@ impl Resource for FakeThing {
             View::Gone { desired: None, .. } => ChangeSpec::no_op(),
             View::Adopt { live, desired } => in_place(&FakeThingAttrs::default(), live, desired),
             View::Update { prior, live, desired } => in_place(prior, live, desired),
-            View::Remove { .. } => ChangeSpec::in_place(Vec::new(), &["delete"]),
+            View::Remove { prior, .. } => {
+                let purges = prior.config.as_ref().is_some_and(|config| config.contains_key(PURGE));
+                let steps: &[&str] = if purges { &["delete", PURGE] } else { &["delete"] };
+                ChangeSpec::in_place(Vec::new(), steps)
+            }
         };
         (spec, Diagnostics::default())
     }

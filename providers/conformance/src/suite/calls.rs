@@ -58,6 +58,7 @@ impl Suite<'_> {
             id: sample.id.clone(),
             managed: vec![sample.create.clone(), sample.update.clone()],
             want_incarnation: true,
+            remains: false,
         }
     }
 

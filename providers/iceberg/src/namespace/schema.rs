@@ -31,4 +31,5 @@ pub(super) const SCHEMA: Schema = Schema {
     data_bearing: false,
     rank: 10,
     batch: 50,
+    late: &[],
 };

@@ -110,4 +110,5 @@ pub(crate) const SCHEMA: Schema = Schema {
     data_bearing: true,
     rank: 20,
     batch: 50,
+    late: &[],
 };

@@ -22,6 +22,7 @@ pub(super) const SCHEMA: Schema = Schema {
     data_bearing: false,
     rank: 40,
     batch: 250,
+    late: &[],
 };
 
 /// What every broker would refuse, or would take and never apply.

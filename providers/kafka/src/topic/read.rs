@@ -239,6 +239,7 @@ mod tests {
                 side(r#"{"config":{"b":"1"}}"#),
             ],
             want_incarnation: true,
+            remains: false,
         };
         let wanted = wanted(&request);
         assert!(wanted.topic_id);

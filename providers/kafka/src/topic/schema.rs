@@ -58,6 +58,7 @@ pub(super) const SCHEMA: Schema = Schema {
     data_bearing: true,
     rank: 20,
     batch: 1000,
+    late: &[],
 };
 
 pub(super) fn validate(attrs: &TopicAttrs, at: &SpanMap) -> Diagnostics {

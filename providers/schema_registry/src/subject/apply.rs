@@ -2,7 +2,7 @@
 
 use super::check::{REVERT_HELP, older_version, revert_words};
 use super::read::{Found, Wanted, subject};
-use super::{STEP_DELETE, STEP_LEVEL, STEP_MODE, STEP_SCHEMA, SubjectAttrs};
+use super::{STEP_DELETE, STEP_LEVEL, STEP_MODE, STEP_PURGE, STEP_SCHEMA, SubjectAttrs};
 use crate::client::{Api, CallError, NewSchema, Pinned};
 use datamesh_provider::{
     Attributes, Context, ErrorKind, Interruption, OpAction, Operation, Outcome, ProviderError, Refusal,
@@ -24,12 +24,14 @@ enum Goal<'a> {
     /// No mode of its own. Which one is in force then is the registry's affair.
     NoMode,
     Gone,
+    /// Not even deleted softly.
+    Purged,
 }
 
 impl Goal<'_> {
     fn reached(self, live: Option<&SubjectAttrs>) -> bool {
         match (self, live) {
-            (Self::Gone, live) => live.is_none(),
+            (Self::Gone | Self::Purged, live) => live.is_none(),
             (Self::Schema(planned), Some(live)) => live.same_schema(planned),
             (Self::Level(level), Some(live)) => live.compatibility.as_deref() == Some(level),
             (Self::Mode(mode), Some(live)) => live.mode.as_deref() == Some(mode),
@@ -60,6 +62,7 @@ pub(crate) async fn apply(api: &Api, cx: &Context, op: &Operation, settle: Durat
         Goal::NoLevel => api.unset_level(cx, name).await,
         Goal::NoMode => api.unset_mode(cx, name).await,
         Goal::Gone => api.delete(cx, name).await,
+        Goal::Purged => api.purge(cx, name).await,
     };
     let unknown = match sent {
         Ok(()) => None,
@@ -100,8 +103,12 @@ async fn ready<'a>(
 /// What has to be read: not everybody who may register may see level and mode.
 fn wanted(op: &Operation) -> Wanted {
     let sides = [&op.planned, &op.live, &op.prior];
-    let Wanted { level, mode } = Wanted::by(sides.into_iter().flatten());
-    Wanted { level: level || op.step == STEP_LEVEL, mode: mode || op.step == STEP_MODE }
+    let Wanted { level, mode, .. } = Wanted::by(sides.into_iter().flatten());
+    Wanted {
+        level: level || op.step == STEP_LEVEL,
+        mode: mode || op.step == STEP_MODE,
+        remains: op.step == STEP_PURGE,
+    }
 }
 
 fn goal<'a>(api: &Api, op: &Operation, planned: &'a SubjectAttrs) -> Result<Goal<'a>, ProviderError> {
@@ -109,6 +116,7 @@ fn goal<'a>(api: &Api, op: &Operation, planned: &'a SubjectAttrs) -> Result<Goal
         (OpAction::Delete, STEP_LEVEL) => Some(Goal::NoLevel),
         (OpAction::Delete, STEP_MODE) => Some(Goal::NoMode),
         (OpAction::Delete, STEP_DELETE) => Some(Goal::Gone),
+        (OpAction::Delete, STEP_PURGE) => Some(Goal::Purged),
         (_, STEP_LEVEL) => planned.compatibility.as_deref().map(Goal::Level),
         (_, STEP_MODE) => planned.mode.as_deref().map(Goal::Mode),
         (OpAction::Create | OpAction::Update, STEP_SCHEMA) => {
@@ -130,7 +138,7 @@ fn settled_before(op: &Operation, goal: Goal<'_>, found: Option<&Found>) -> Opti
     let Some(found) = found else {
         return match (goal, op.action) {
             (Goal::Schema(_), OpAction::Create) => None,
-            (Goal::Gone, _) => Some(Outcome::Deleted),
+            (Goal::Gone | Goal::Purged, _) => Some(Outcome::Deleted),
             _ => Some(Outcome::Stale(None)),
         };
     };
@@ -149,6 +157,8 @@ fn settled_before(op: &Operation, goal: Goal<'_>, found: Option<&Found>) -> Opti
         (Goal::Level(_), _) => same_level,
         (Goal::Mode(_), _) => same_mode,
         (Goal::Schema(_) | Goal::NoLevel | Goal::NoMode | Goal::Gone, _) => same_schema,
+        // Somebody uses the name again.
+        (Goal::Purged, _) => found.attrs.deleted.is_some(),
     };
     if as_planned { None } else { Some(Outcome::Stale(Some(found.live()))) }
 }

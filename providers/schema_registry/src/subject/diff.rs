@@ -2,7 +2,7 @@
 
 use super::verdict::{self, Promised};
 use super::{
-    DEFAULT_LEVEL, Reference, STEP_DELETE, STEP_LEVEL, STEP_MODE, STEP_SCHEMA, SubjectAttrs,
+    DEFAULT_LEVEL, Reference, STEP_DELETE, STEP_LEVEL, STEP_MODE, STEP_PURGE, STEP_SCHEMA, SubjectAttrs,
     explain::explain, mode,
 };
 use crate::codes::{BAD_SUBJECT, TYPE_CHANGE};
@@ -17,7 +17,7 @@ pub(super) fn diff(view: View<'_, SubjectAttrs>, facts: &Facts, at: &SpanMap) ->
     match view {
         View::Create { desired } | View::Gone { desired: Some(desired), .. } => create(desired, facts, at),
         View::Gone { desired: None, .. } => (ChangeSpec::no_op(), Diagnostics::default()),
-        View::Remove { live, .. } => (remove(live, facts), Diagnostics::default()),
+        View::Remove { prior, live } => (remove(prior, live, facts), Diagnostics::default()),
         View::Adopt { live, desired } => update(None, live, desired, facts, at),
         // A level or mode that is no longer declared stays: what was last applied decides nothing but what was promised.
         View::Update { prior, live, desired } => {
@@ -74,12 +74,18 @@ fn of_references(before: &[Reference], after: &[Reference]) -> AttributeChange {
 
 /// Mode and level are taken away first: the one may forbid the rest, and some registries keep them for whoever uses the
 /// name next.
-fn remove(live: &SubjectAttrs, facts: &Facts) -> ChangeSpec {
+fn remove(prior: &SubjectAttrs, live: &SubjectAttrs, facts: &Facts) -> ChangeSpec {
     let mut steps = Vec::new();
-    steps.extend((live.mode.is_some() && !mode::has_none(facts)).then_some(STEP_MODE));
-    steps.extend(live.compatibility.is_some().then_some(STEP_LEVEL));
-    steps.push(STEP_DELETE);
-    ChangeSpec::in_place(Vec::new(), &steps)
+    if live.deleted.is_none() {
+        steps.extend((live.mode.is_some() && !mode::has_none(facts)).then_some(STEP_MODE));
+        steps.extend(live.compatibility.is_some().then_some(STEP_LEVEL));
+        steps.push(STEP_DELETE);
+    }
+    steps.extend(prior.purge.map(|_| STEP_PURGE));
+    let note =
+        "It is deleted for good once its topics are gone: records with its ids cannot be read any more.";
+    let notes = prior.purge.iter().map(|_| note.to_owned()).collect();
+    ChangeSpec { notes, ..ChangeSpec::in_place(Vec::new(), &steps) }
 }
 
 fn update(

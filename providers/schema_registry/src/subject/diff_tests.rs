@@ -258,6 +258,20 @@ fn a_mode_is_set_last_taken_away_first_and_opened_before_a_change() {
 }
 
 #[test]
+fn a_purge_is_the_last_step_and_all_that_is_left_of_one_that_was_cut_off() {
+    let purged = SubjectAttrs { purge: Some(true), ..attrs(Some(STRING), Some("FULL")) };
+    let steps = |prior: &SubjectAttrs, live: &SubjectAttrs| {
+        diff(View::Remove { prior, live }, &Facts::default(), &SpanMap::default()).0.steps.join(" ")
+    };
+    let live = attrs(Some(STRING), Some("FULL"));
+    assert_eq!(steps(&purged, &live), "level delete purge");
+    assert_eq!(steps(&live, &live), "level delete");
+    let left = SubjectAttrs { deleted: Some(true), ..SubjectAttrs::default() };
+    assert_eq!(steps(&purged, &left), "purge");
+    assert!(updated(&live, &purged, "NONE").is_no_op(), "it is about what will be done");
+}
+
+#[test]
 fn a_closed_subject_is_not_changed_and_no_mode_is_promised_where_there_are_none() {
     let told = |live: &SubjectAttrs, desired: &SubjectAttrs, facts: &Facts| {
         let (_, found) = diff(View::Update { prior: live, live, desired }, facts, &SpanMap::default());
@@ -293,8 +307,11 @@ fn any_attrs() -> impl Strategy<Value = SubjectAttrs> {
     let references = proptest::collection::vec(reference, 0..3);
     let mode = prop_oneof![Just("READWRITE"), Just("readonly"), Just("IMPORT")].prop_map(str::to_owned);
     let words = (option(ty.boxed()), option(level.boxed()), option(mode.boxed()));
-    (option(text.boxed()), references, words).prop_map(
-        |(schema, references, (schema_type, compatibility, mode))| SubjectAttrs {
+    let purge = proptest::option::of(any::<bool>());
+    (option(text.boxed()), references, words, purge).prop_map(
+        |(schema, references, (schema_type, compatibility, mode), purge)| SubjectAttrs {
+            purge,
+            deleted: None,
             schema,
             schema_type,
             references,
@@ -338,6 +355,7 @@ proptest! {
             references: if desired.schema.is_some() { desired.references.clone() } else { live.references.clone() },
             compatibility: desired.compatibility.clone().or(live.compatibility.clone()),
             mode: desired.mode.clone().or(live.mode.clone()),
+            ..SubjectAttrs::default()
         };
         let view = View::Update { prior: &desired, live: &after, desired: &desired };
         prop_assert!(diff(view, &facts, &SpanMap::default()).0.is_no_op());
@@ -346,5 +364,6 @@ proptest! {
         prop_assert_eq!(managed.references, desired.references);
         prop_assert_eq!(managed.compatibility, desired.compatibility);
         prop_assert_eq!(managed.mode, desired.mode);
+        prop_assert_eq!(managed.purge, desired.purge, "no registry knows of it");
     }
 }

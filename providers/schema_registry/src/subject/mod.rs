@@ -30,6 +30,9 @@ pub(crate) const STEP_MODE: &str = "mode";
 /// Deletes the subject softly: its versions stay readable by id.
 pub(crate) const STEP_DELETE: &str = "delete";
 
+/// Deletes for good what was deleted softly.
+pub(crate) const STEP_PURGE: &str = "purge";
+
 /// The capability in [`Facts`] that holds the registry's default level.
 pub(crate) const DEFAULT_LEVEL: &str = "default_compatibility";
 /// The capability in [`Facts`] that holds the registry's own mode, or [`NO_MODES`].
@@ -60,6 +63,12 @@ pub struct SubjectAttrs {
     /// The subject's own mode: which changes the registry takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
+    /// Whether a deletion is for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge: Option<bool>,
+    /// Only live: its versions are deleted softly, and nothing else is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<bool>,
 }
 
 /// A schema of another subject, under the name that this one uses for it. Which version is meant is decided when this
@@ -120,6 +129,8 @@ impl Resource for SchemaSubject {
             references,
             compatibility: declared.compatibility.or(on_create.compatibility),
             mode: declared.mode.or(on_create.mode),
+            purge: declared.purge.or(on_create.purge),
+            deleted: None,
         }
     }
 

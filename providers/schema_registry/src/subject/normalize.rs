@@ -15,6 +15,8 @@ pub(super) fn normalize(attrs: SubjectAttrs) -> SubjectAttrs {
         schema_type: attrs.schema_type.map(word).or(default),
         compatibility: attrs.compatibility.map(word),
         mode: attrs.mode.map(word),
+        purge: attrs.purge.filter(|purge| *purge),
+        deleted: attrs.deleted.filter(|deleted| *deleted),
         schema: attrs.schema,
     }
 }
@@ -33,5 +35,8 @@ pub(super) fn managed(live: &SubjectAttrs, like: &SubjectAttrs) -> SubjectAttrs 
         schema_type: like.schema_type.as_ref().and(live.schema_type.clone()),
         compatibility: like.compatibility.as_ref().and(live.compatibility.clone()),
         mode: like.mode.as_ref().and(live.mode.clone()),
+        // No registry knows of it: it is about what will be done.
+        purge: like.purge,
+        deleted: None,
     }
 }

@@ -12,7 +12,8 @@ pub(crate) async fn read(
     request: &ReadRequest,
 ) -> Result<Option<LiveObject>, ProviderError> {
     let name = request.id.as_str();
-    let wanted = Wanted::by(request.managed.iter());
+    let wanted =
+        Wanted { remains: request.remains && purges(&request.managed), ..Wanted::by(request.managed.iter()) };
     let mut found = subject(api, cx, name, wanted).await?;
     if let Some(found) = found.as_mut().filter(|found| !wanted.level && found.differs(request)) {
         // A new version is judged by the level in force, whoever set it. Not everybody may see it.
@@ -29,6 +30,13 @@ pub(crate) async fn read(
 pub(crate) struct Found {
     name: String,
     pub(crate) attrs: SubjectAttrs,
+    /// `None`: all versions are deleted softly.
+    pub(crate) latest: Option<Latest>,
+}
+
+/// The numbers of the latest version.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Latest {
     id: i64,
     pub(crate) version: i64,
 }
@@ -38,13 +46,19 @@ pub(crate) struct Found {
 pub(crate) struct Wanted {
     pub(crate) level: bool,
     pub(crate) mode: bool,
+    /// What a soft deletion left of it counts as there.
+    pub(crate) remains: bool,
+}
+
+fn purges(all: &[Attributes]) -> bool {
+    all.iter().any(|attrs| attrs.get("purge") == Some(&Value::Bool(true)))
 }
 
 impl Wanted {
     /// What any of these speak of.
     pub(crate) fn by<'a>(all: impl Iterator<Item = &'a Attributes> + Clone) -> Self {
         let speaks_of = |name| all.clone().any(|attrs| attrs.contains_key(name));
-        Self { level: speaks_of("compatibility"), mode: speaks_of("mode") }
+        Self { level: speaks_of("compatibility"), mode: speaks_of("mode"), remains: false }
     }
 }
 
@@ -57,16 +71,25 @@ pub(crate) async fn subject(
 ) -> Result<Option<Found>, ProviderError> {
     let Some(Registered { id, version, schema, schema_type, references }) = api.latest(cx, name).await?
     else {
-        return Ok(None);
+        let left = wanted.remains && api.is_deleted_softly(cx, name).await?;
+        let attrs = SubjectAttrs { deleted: Some(true), ..SubjectAttrs::default() };
+        return Ok(left.then(|| Found { name: name.to_owned(), attrs, latest: None }));
     };
     let references = references.into_iter().map(|Pinned { name, subject, .. }| Reference { name, subject });
     let references = references.collect();
     let compatibility = if wanted.level { api.level(cx, name).await? } else { None };
     let mode = if wanted.mode { Some(api.mode(cx, name).await?) } else { None };
     let schema_type = schema_type.or_else(|| Some("AVRO".to_owned()));
-    let attrs = SubjectAttrs { schema: Some(schema), schema_type, references, compatibility, mode };
+    let attrs = SubjectAttrs {
+        schema: Some(schema),
+        schema_type,
+        references,
+        compatibility,
+        mode,
+        ..SubjectAttrs::default()
+    };
     let attrs = super::normalize::normalize(attrs);
-    Ok(Some(Found { name: name.to_owned(), attrs, id, version }))
+    Ok(Some(Found { name: name.to_owned(), attrs, latest: Some(Latest { id, version }) }))
 }
 
 impl Found {
@@ -85,13 +108,17 @@ impl Found {
             // Texts and lists of them always encode as a map.
             _ => Attributes::new(),
         };
-        let computed = [("id", self.id), ("version", self.version)];
+        let numbers = self.latest.map(|Latest { id, version }| [("id", id), ("version", version)]);
         LiveObject {
             id: ObjectId::new(self.name.as_str()),
             // Deleted and made again, a subject goes on counting its versions: nothing tells the two apart.
             incarnation: None,
             attributes,
-            computed: computed.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
+            computed: numbers
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .collect(),
             owner: None,
         }
     }

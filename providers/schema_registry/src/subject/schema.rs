@@ -24,6 +24,7 @@ pub(super) const SCHEMA: Schema = Schema {
         ),
         attribute("compatibility", "The compatibility level of the subject."),
         attribute("mode", "Which changes the registry takes: READWRITE, READONLY, IMPORT."),
+        attribute("purge", "Whether a deletion is for good, once the topics of the subject are gone."),
         AttributeSchema {
             computed: true,
             ..attribute("id", "The registry's id of the latest version's schema.")
@@ -33,6 +34,7 @@ pub(super) const SCHEMA: Schema = Schema {
     data_bearing: true,
     rank: 30,
     batch: 50,
+    late: &[super::STEP_PURGE],
 };
 
 pub(super) const TYPES: [&str; 3] = ["AVRO", "JSON", "PROTOBUF"];
