@@ -7,6 +7,7 @@ use crate::ident;
 use crate::opening::Opening;
 use crate::store::{AT_ONCE, ATTEMPTS, read_all, release_all, shard_key};
 use datamesh_provider::{Entropy, LeaseGate, LeaseLost};
+use futures::future::join;
 use futures::stream::{self, StreamExt as _};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -184,14 +185,16 @@ impl Locked {
     }
 
     /// Tidies the history and gives the locks back. Every lock is given back, whatever fails.
-    pub async fn release(self) -> Result<(), StateError> {
+    pub async fn release(mut self) -> Result<(), StateError> {
         let settle = self.slots.iter().filter(|(_, slot)| !slot.lost).map(async |(domain, slot)| {
             let key = shard_key(&self.shards.environment, domain)?;
             let found = slot.found.as_ref().map(|(tag, _)| tag);
             self.shards.blobs.settle(&key, found, &slot.tag).await
         });
         let settled: Vec<_> = stream::iter(settle.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
-        let released = release_all(self.gate.close()).await;
+        // What a large shard holds takes its time to be freed: meanwhile the locks are on their way.
+        let slots = std::mem::take(&mut self.slots);
+        let (released, ()) = join(release_all(self.gate.close()), async { drop(slots) }).await;
         settled.into_iter().chain([released]).collect()
     }
 }

@@ -5,6 +5,7 @@ use datamesh_provider::{
     Address, Attributes, LiveObject, ObjectId, OpAction, OperationId, Outcome, SystemName, TypeName,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Types of which one object may have several owners: a binding is wanted by everyone who asked for it.
@@ -436,11 +437,13 @@ impl Shard {
         let expected =
             self.incoming.iter().map(|i| (&i.to, &i.record.system, &i.record.ty, &i.record.object));
         let mut owners = Owners::new();
+        let mut systems: BTreeMap<&SystemName, Rc<str>> = BTreeMap::new();
         for (address, system, ty, object) in recorded.chain(intended).chain(expected) {
             if SHARED_TYPES.contains(&ty.as_str()) {
                 continue;
             }
-            let before = owners.insert(self.claim(system, ty, object), address);
+            let system = systems.entry(system).or_insert_with(|| self.identity_or_name(system).into());
+            let before = owners.insert((ty, object, Rc::clone(system)), address);
             if let Some(owner) = before.filter(|owner| *owner != address) {
                 return Err(two_owners(object, owner, address));
             }
@@ -449,7 +452,7 @@ impl Shard {
     }
 
     fn claim<'a>(&self, system: &SystemName, ty: &'a TypeName, object: &'a ObjectId) -> Claim<'a> {
-        (ty, object, self.identity_or_name(system))
+        (ty, object, self.identity_or_name(system).into())
     }
 
     /// Whether this may follow `before` in one write: the lineage stays, and nothing counts backwards.
@@ -476,7 +479,7 @@ impl Shard {
 }
 
 /// An object, whatever name its system goes by.
-type Claim<'a> = (&'a TypeName, &'a ObjectId, String);
+type Claim<'a> = (&'a TypeName, &'a ObjectId, Rc<str>);
 type Owners<'a> = BTreeMap<Claim<'a>, &'a Address>;
 
 /// Whether an operation would make something that may have one owner only.
