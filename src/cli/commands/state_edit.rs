@@ -42,7 +42,7 @@ impl Editing {
 
 /// Whether somebody approves of an edit.
 pub(super) fn agreed(run: &Invocation, opened: &Opened, editing: &Editing, what: &str) -> Result<(), Failed> {
-    let question = format!("This will {} in the state, and touch nothing live. Do it?", escape::line(what));
+    let question = format!("This will {}. Only the state changes, nothing live. Do it?", escape::line(what));
     let agreed = approved(&editing.approval, run, opened, "Editing the state", &question);
     opened.progress.finish();
     agreed

@@ -9,6 +9,7 @@ use crate::cli::invocation::Invocation;
 use crate::cli::render::escape;
 use crate::cli::render::human::plural;
 use crate::cli::render::json::object_line;
+use crate::engine::EditError;
 use datamesh_provider::{Diagnostic, SystemName};
 use datamesh_state::{FORMAT, MAX_BYTES, Shard, StateError};
 use serde_json::json;
@@ -31,6 +32,7 @@ pub(super) async fn push(run: &Invocation, opened: &Opened, file: &Path, editing
         return run.ui.fail(Diagnostic::error(codes::NOT_EDITED, detail).help("Choose it with `--env`."));
     }
     let domain = edited.domain.clone();
+    let what = format!("put {} in the place of the records of the domain {domain}", file.display());
     match opened.session.store().peek(environment, &domain).await {
         Ok(Some(now)) if now.shard.serial == edited.serial && now.shard.write_id != edited.write_id => {
             let detail =
@@ -38,10 +40,14 @@ pub(super) async fn push(run: &Invocation, opened: &Opened, file: &Path, editing
             let help = format!("Pull it again with `datamesh state pull {domain}`.");
             return run.ui.fail(Diagnostic::error(codes::NOT_EDITED, detail).help(help));
         }
+        // Under its lock it is asked again; but taking the lock makes a version, and who pulled this one has to again.
+        Ok(Some(now)) if now.shard.serial != edited.serial => {
+            let moved = EditError::Moved { parent: edited.serial, found: now.shard.serial };
+            return state_edit::told(run, opened, &what, Err(moved));
+        }
         Ok(_) => {}
         Err(error) => return open::fail_state(run, &error),
     }
-    let what = format!("put {} in the place of the records of the domain {domain}", file.display());
     let mut one = editing.of(&domain, "state push", what);
     one.parent = Some(edited.serial);
     state_edit::edit(run, opened, editing, one, |shard| shard.push(&edited)).await
@@ -97,7 +103,7 @@ pub(super) async fn rebind(run: &Invocation, opened: &Opened, system: &str, edit
     let mut exit = Exit::Ok;
     for (domain, old) in bound {
         let what =
-            format!("take `{identity}` for what {system} was in the domain {domain}, instead of `{old}`,");
+            format!("take `{identity}` for what {system} was in the domain {domain}, instead of `{old}`");
         let one = editing.of(&domain, "state rebind", what);
         exit = exit
             .and(state_edit::edit(run, opened, editing, one, |shard| shard.rebind(&system, &identity)).await);
@@ -134,7 +140,7 @@ pub(super) async fn adopt(run: &Invocation, opened: &Opened, domain: &str, editi
             .out(&format!("Nothing to do: the domain {} belongs to {ours} already.\n", escape::line(domain)));
         return Exit::Ok;
     }
-    let what = format!("make the domain {domain} belong to {ours}, and no more to {owner},");
+    let what = format!("make the domain {domain} belong to {ours}, and no more to {owner}");
     if let Err(diagnostic) = state_edit::agreed(run, opened, editing, &what) {
         return run.ui.fail(*diagnostic);
     }
