@@ -346,6 +346,21 @@ async fn refusals_carry_the_brokers_words_and_spare_the_rest_of_the_batch() {
     assert_eq!(refused, 3);
 }
 
+/// Controllers refuse a request for more than 10,000 partitions as a whole, in advance as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_is_refused_for_its_size() {
+    let Some(fixture) = Fixture::new("large").await else { return };
+    let create = |n: usize, partitions: i64| Operation {
+        planned: Some(attrs(json!({"partitions": partitions, "replication_factor": 1}))),
+        ..fixture.op(&fixture.id(&format!("t{n}")), OpAction::Create, "create")
+    };
+    let batch: Vec<Operation> = (0..3).map(|n| create(n, 4_000)).collect();
+    let found = Mutex::new(Vec::new());
+    fixture.provider.check(&fixture.cx, &batch, &found).await;
+    let found = found.into_inner().expect("no panic");
+    assert!(found.is_empty(), "{found:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn brokers_are_asked_in_advance() {
     let Some(fixture) = Fixture::new("check").await else { return };

@@ -64,7 +64,8 @@ pub fn report(applied: &Applied, command: &str) -> String {
             "Of some operations nobody knows the outcome yet. Run `{command}` again: it finds out first."
         );
     } else if !report.is_complete() {
-        let _ = writeln!(out, "What is done is recorded. Run `{command}` again to go on.");
+        let recorded = if report.unstored.is_empty() { "What is done is recorded. " } else { "" };
+        let _ = writeln!(out, "{recorded}Run `{command}` again to go on.");
     }
     if !report.unstored.is_empty() {
         let count = plural(report.unstored.len(), "outcome");

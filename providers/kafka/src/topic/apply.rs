@@ -41,21 +41,21 @@ pub(crate) async fn apply(cluster: &Cluster, cx: &Context, ops: &[&Operation], o
     }
     for (step, tasks) in steps {
         let tasks = if step == Step::Create { tasks } else { run.same_incarnation(tasks).await };
-        for part in parts(tasks) {
+        for part in parts(tasks, TOPICS_A_CALL) {
             run.change(step, part).await;
         }
     }
 }
 
-/// Cut so that no request is refused for its size.
-fn parts(tasks: Vec<Task<'_>>) -> Vec<Vec<Task<'_>>> {
+/// Cut so that no request is refused for its size, and none is about more topics than this.
+pub(super) fn parts(tasks: Vec<Task<'_>>, topics: usize) -> Vec<Vec<Task<'_>>> {
     let mut parts: Vec<Vec<Task<'_>>> = Vec::new();
     let mut partitions = 0;
     for task in tasks {
         let weight = task.planned.partitions.unwrap_or(UNKNOWN_PARTITIONS);
         partitions += weight;
         match parts.last_mut() {
-            Some(last) if last.len() < TOPICS_A_CALL && partitions <= PARTITIONS_A_CALL => last.push(task),
+            Some(last) if last.len() < topics && partitions <= PARTITIONS_A_CALL => last.push(task),
             _ => {
                 partitions = weight;
                 parts.push(vec![task]);

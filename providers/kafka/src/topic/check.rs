@@ -1,6 +1,6 @@
 //! Asking brokers in advance whether they would take a change.
 
-use super::apply::new_topics;
+use super::apply::{new_topics, parts};
 use super::task::{Step, Task};
 use crate::client::{Cluster, Failure};
 use crate::codes;
@@ -24,12 +24,12 @@ pub(crate) async fn check(
         let tasks: Vec<_> = of_step.filter_map(|op| Task::new(op).ok()).collect();
         let tasks: Vec<_> =
             tasks.into_iter().filter(|t| step == Step::Create || !t.edits().is_empty()).collect();
-        for batch in tasks.chunks(AT_ONCE) {
+        for batch in parts(tasks, AT_ONCE) {
             if cx.cancel.is_draining() {
                 return;
             }
-            let answer = ask(cluster, cx, step, batch).await;
-            report(cluster, batch, answer, out);
+            let answer = ask(cluster, cx, step, &batch).await;
+            report(cluster, &batch, answer, out);
         }
     }
 }
