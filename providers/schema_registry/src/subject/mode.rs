@@ -1,28 +1,14 @@
 //! Modes: which changes a registry takes from anybody.
 
 use super::{DEFAULT_MODE, NO_MODES, STEP_MODE, SubjectAttrs};
-use crate::codes::{BAD_SUBJECT, NO_MODES as NO_MODES_CODE, READ_ONLY};
+use crate::codes::{NO_MODES as NO_MODES_CODE, READ_ONLY};
 use datamesh_provider::{AttributeChange, Diagnostic, Diagnostics, Facts, Planned, SpanMap};
 use serde_json::Value;
 
 /// Everything is taken.
 pub(crate) const WRITABLE: &str = "READWRITE";
 /// As the Confluent API names them; not every registry knows all.
-const MODES: [&str; 5] = [WRITABLE, "READONLY", "READONLY_OVERRIDE", "IMPORT", "FORWARD"];
-
-/// What is wrong with the name of a mode.
-pub(super) fn unknown(mode: &str, at: &SpanMap) -> Option<Diagnostic> {
-    if MODES.contains(&mode) {
-        return None;
-    }
-    let near = MODES.iter().find(|name| strsim::damerau_levenshtein(name, mode) <= 3);
-    let help = near.map_or_else(
-        || format!("The modes are {}.", MODES.join(", ")),
-        |near| format!("Did you mean `{near}`?"),
-    );
-    let detail = format!("`{mode}` is no mode of a subject.");
-    Some(Diagnostic::error(BAD_SUBJECT, detail).at(at.at(&["mode"]), "not a mode").help(help))
-}
+pub(super) const MODES: [&str; 5] = [WRITABLE, "READONLY", "READONLY_OVERRIDE", "IMPORT", "FORWARD"];
 
 /// Whether the registry said that it has no modes.
 pub(super) fn has_none(facts: &Facts) -> bool {

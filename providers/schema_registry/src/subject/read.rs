@@ -12,8 +12,8 @@ pub(crate) async fn read(
     request: &ReadRequest,
 ) -> Result<Option<LiveObject>, ProviderError> {
     let name = request.id.as_str();
-    let wanted =
-        Wanted { remains: request.remains && purges(&request.managed), ..Wanted::by(request.managed.iter()) };
+    let mut wanted = Wanted::by(request.managed.iter());
+    wanted.remains &= request.remains;
     let mut found = subject(api, cx, name, wanted).await?;
     if let Some(found) = found.as_mut().filter(|found| !wanted.level && found.differs(request)) {
         // A new version is judged by the level in force, whoever set it. Not everybody may see it.
@@ -30,15 +30,8 @@ pub(crate) async fn read(
 pub(crate) struct Found {
     name: String,
     pub(crate) attrs: SubjectAttrs,
-    /// `None`: all versions are deleted softly.
-    pub(crate) latest: Option<Latest>,
-}
-
-/// The numbers of the latest version.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Latest {
-    id: i64,
-    pub(crate) version: i64,
+    /// The numbers of the latest version, if there is one.
+    computed: Attributes,
 }
 
 /// What costs a call of its own, and is read only where somebody manages it.
@@ -50,15 +43,11 @@ pub(crate) struct Wanted {
     pub(crate) remains: bool,
 }
 
-fn purges(all: &[Attributes]) -> bool {
-    all.iter().any(|attrs| attrs.get("purge") == Some(&Value::Bool(true)))
-}
-
 impl Wanted {
     /// What any of these speak of.
     pub(crate) fn by<'a>(all: impl Iterator<Item = &'a Attributes> + Clone) -> Self {
         let speaks_of = |name| all.clone().any(|attrs| attrs.contains_key(name));
-        Self { level: speaks_of("compatibility"), mode: speaks_of("mode"), remains: false }
+        Self { level: speaks_of("compatibility"), mode: speaks_of("mode"), remains: speaks_of("purge") }
     }
 }
 
@@ -73,7 +62,7 @@ pub(crate) async fn subject(
     else {
         let left = wanted.remains && api.is_deleted_softly(cx, name).await?;
         let attrs = SubjectAttrs { deleted: Some(true), ..SubjectAttrs::default() };
-        return Ok(left.then(|| Found { name: name.to_owned(), attrs, latest: None }));
+        return Ok(left.then(|| Found { name: name.to_owned(), attrs, computed: Attributes::new() }));
     };
     let references = references.into_iter().map(|Pinned { name, subject, .. }| Reference { name, subject });
     let references = references.collect();
@@ -89,7 +78,8 @@ pub(crate) async fn subject(
         ..SubjectAttrs::default()
     };
     let attrs = super::normalize::normalize(attrs);
-    Ok(Some(Found { name: name.to_owned(), attrs, latest: Some(Latest { id, version }) }))
+    let computed = [("id", id), ("version", version)].map(|(name, value)| (name.to_owned(), value.into()));
+    Ok(Some(Found { name: name.to_owned(), attrs, computed: computed.into_iter().collect() }))
 }
 
 impl Found {
@@ -108,17 +98,12 @@ impl Found {
             // Texts and lists of them always encode as a map.
             _ => Attributes::new(),
         };
-        let numbers = self.latest.map(|Latest { id, version }| [("id", id), ("version", version)]);
         LiveObject {
             id: ObjectId::new(self.name.as_str()),
             // Deleted and made again, a subject goes on counting its versions: nothing tells the two apart.
             incarnation: None,
             attributes,
-            computed: numbers
-                .into_iter()
-                .flatten()
-                .map(|(name, value)| (name.to_owned(), value.into()))
-                .collect(),
+            computed: self.computed.clone(),
             owner: None,
         }
     }

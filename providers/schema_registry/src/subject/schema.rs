@@ -1,6 +1,7 @@
 //! The shape of a subject, and what can be said about a declared one by itself.
 
 use super::SubjectAttrs;
+use super::mode::MODES;
 use crate::avro;
 use crate::codes::{BAD_SCHEMA, BAD_SUBJECT};
 use crate::level::Level;
@@ -44,19 +45,9 @@ const FLAWS: usize = 10;
 
 pub(super) fn validate(attrs: &SubjectAttrs, at: &SpanMap) -> Diagnostics {
     let mut found = Diagnostics::default();
-    if let Some(level) = attrs.compatibility.as_deref().filter(|name| Level::from_name(name).is_none()) {
-        let names = Level::ALL.map(Level::name);
-        let near = names.iter().find(|name| strsim::damerau_levenshtein(name, level) <= 3);
-        let help = near.map_or_else(
-            || format!("The levels are {}.", names.join(", ")),
-            |near| format!("Did you mean `{near}`?"),
-        );
-        let detail = format!("`{level}` is no compatibility level.");
-        found.push(
-            Diagnostic::error(BAD_SUBJECT, detail).at(at.at(&["compatibility"]), "not a level").help(help),
-        );
-    }
-    found.extend(attrs.mode.as_deref().and_then(|mode| super::mode::unknown(mode, at)));
+    let levels = Level::ALL.map(Level::name);
+    found.extend(unknown("compatibility", attrs.compatibility.as_deref(), &LEVEL, &levels, at));
+    found.extend(unknown("mode", attrs.mode.as_deref(), &MODE, &MODES, at));
     if !TYPES.contains(&attrs.language()) {
         let detail = format!("`{}` is no type of schema.", attrs.language());
         let help = format!("The types are {}.", TYPES.join(", "));
@@ -73,6 +64,34 @@ pub(super) fn validate(attrs: &SubjectAttrs, at: &SpanMap) -> Diagnostics {
         }));
     }
     found
+}
+
+/// What an attribute names: in a sentence, at its place, and all of them.
+struct Kind {
+    none: &'static str,
+    short: &'static str,
+    all: &'static str,
+}
+
+const LEVEL: Kind = Kind { none: "no compatibility level", short: "not a level", all: "levels" };
+const MODE: Kind = Kind { none: "no mode of a subject", short: "not a mode", all: "modes" };
+
+/// What is wrong with a name that is to be one of these.
+fn unknown(
+    attribute: &str,
+    name: Option<&str>,
+    kind: &Kind,
+    names: &[&str],
+    at: &SpanMap,
+) -> Option<Diagnostic> {
+    let name = name.filter(|name| !names.contains(name))?;
+    let near = names.iter().find(|known| strsim::damerau_levenshtein(known, name) <= 3);
+    let help = near.map_or_else(
+        || format!("The {} are {}.", kind.all, names.join(", ")),
+        |near| format!("Did you mean `{near}`?"),
+    );
+    let detail = format!("`{name}` is {}.", kind.none);
+    Some(Diagnostic::error(BAD_SUBJECT, detail).at(at.at(&[attribute]), kind.short).help(help))
 }
 
 /// `names`: what the text may use without defining it.
