@@ -139,17 +139,31 @@ impl Session {
         self.cx().events.event(Event::Phase { name: "apply" });
         let request = self.lock_request(&self.repository, &domains, "apply", &run, wait).await?;
         let (mut locked, trail) = self.store.lock_and(self.cx(), request, self.trail()).await?;
-        if let Err(stale) = self.unchanged(planned, &locked).await {
-            locked.release().await?;
-            return Err(stale);
-        }
-        let mut trail = match self.close_the_dead(trail, &locked, &run).await {
-            Ok(trail) => trail,
+        let mut report = match self.apply_locked(planned, &mut locked, trail, &run, reason).await {
+            Ok(report) => report,
             Err(error) => {
                 locked.release().await?;
-                return Err(error.into());
+                return Err(error);
             }
         };
+        if let Err(error) = locked.release().await {
+            report.state_errors.push(error);
+        }
+        let report = self.marked(planned, &run, report).await;
+        Ok(Applied { report, run })
+    }
+
+    /// The same under its locks. `trail` is from before they were held.
+    async fn apply_locked(
+        &self,
+        planned: &Planned,
+        locked: &mut Locked,
+        trail: Result<Trail, StateError>,
+        run: &str,
+        reason: Option<&str>,
+    ) -> Result<ApplyReport, ApplyError> {
+        self.unchanged(planned, locked).await?;
+        let mut trail = self.close_the_dead(trail, locked, run).await?;
         let identities = planned.identities();
         let input = ApplyInput {
             plan: &planned.plan,
@@ -158,23 +172,12 @@ impl Session {
             identities: &identities,
             records: &planned.records,
             lineages: Arc::new(planned.versions.values().map(|version| version.lineage.clone()).collect()),
-            run: &run,
+            run,
         };
-        let begun = self.record_start(&mut trail, planned, &run, reason);
-        let (report, trail) = match apply::apply(&input, &mut locked, self.cx(), begun, self.trail()).await {
-            Ok(ended) => ended,
-            Err(error) => {
-                locked.release().await?;
-                return Err(error.into());
-            }
-        };
-        let report = self.keep_journal(&run, report).await;
-        let mut report = self.record_end(trail, &planned.plan, &run, report).await;
-        if let Err(error) = locked.release().await {
-            report.state_errors.push(error);
-        }
-        let report = self.marked(planned, &run, report).await;
-        Ok(Applied { report, run })
+        let begun = self.record_start(&mut trail, planned, run, reason);
+        let (report, trail) = apply::apply(&input, locked, self.cx(), begun, self.trail()).await?;
+        let report = self.keep_journal(run, report).await;
+        Ok(self.record_end(trail, &planned.plan, run, report).await)
     }
 
     /// What the dead left open is closed. `trail` is from before the locks were held: where it names a run that may

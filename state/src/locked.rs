@@ -7,7 +7,6 @@ use crate::ident;
 use crate::opening::Opening;
 use crate::store::{AT_ONCE, ATTEMPTS, read_all, release_all, shard_key};
 use datamesh_provider::{Entropy, LeaseGate, LeaseLost};
-use futures::future::join;
 use futures::stream::{self, StreamExt as _};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -185,16 +184,14 @@ impl Locked {
     }
 
     /// Tidies the history and gives the locks back. Every lock is given back, whatever fails.
-    pub async fn release(mut self) -> Result<(), StateError> {
+    pub async fn release(self) -> Result<(), StateError> {
         let settle = self.slots.iter().filter(|(_, slot)| !slot.lost).map(async |(domain, slot)| {
             let key = shard_key(&self.shards.environment, domain)?;
             let found = slot.found.as_ref().map(|(tag, _)| tag);
             self.shards.blobs.settle(&key, found, &slot.tag).await
         });
         let settled: Vec<_> = stream::iter(settle.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
-        // What a large shard holds takes its time to be freed: meanwhile the locks are on their way.
-        let slots = std::mem::take(&mut self.slots);
-        let (released, ()) = join(release_all(self.gate.close()), async { drop(slots) }).await;
+        let released = release_all(self.gate.close()).await;
         settled.into_iter().chain([released]).collect()
     }
 }
@@ -222,7 +219,7 @@ impl Shards {
         }
         let expected = Some((slot.tag.clone(), slot.shard.write_id.clone()));
         let bytes = encode(&next)?;
-        match put(self.blobs.as_ref(), &key, (&next, &bytes), expected).await {
+        match put(self.blobs.as_ref(), &key, &next.write_id, &bytes, expected).await {
             Ok(tag) => {
                 slot.tag = tag;
                 slot.shard = next;
@@ -240,7 +237,8 @@ impl Shards {
 pub(crate) async fn put(
     blobs: &dyn BlobStore,
     key: &str,
-    (next, bytes): (&Shard, &[u8]),
+    ours: &str,
+    bytes: &[u8],
     expected: Option<(Tag, String)>,
 ) -> Result<Tag, StateError> {
     let place = blobs.place(key);
@@ -261,7 +259,7 @@ pub(crate) async fn put(
             (Ok(None), None) => {}
             (Ok(None), Some(_)) => return Err(StateError::Fenced { place, why: "it is gone".into() }),
             (Ok(Some(blob)), before) => match decode(&blob.place, &blob.bytes)?.write_id {
-                ours if ours == next.write_id => return Ok(blob.tag),
+                found if found == ours => return Ok(blob.tag),
                 // The same write, whatever tag it goes by now.
                 old if Some(&old) == before.as_ref() => when = Condition::IfMatch(blob.tag),
                 other => {

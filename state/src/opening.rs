@@ -97,7 +97,7 @@ impl Shards {
     async fn send(&self, domain: &str, key: &str, opening: Opening) -> Result<Slot, StateError> {
         let Opening { before, next, bytes } = opening;
         let expected = before.as_ref().map(|before| (before.blob.tag.clone(), before.write_id.clone()));
-        let written = put(self.blobs.as_ref(), key, (&next, &bytes), expected);
+        let written = put(self.blobs.as_ref(), key, &next.write_id, &bytes, expected);
         let copied = async {
             let Some(Before { blob, serial, .. }) = &before else { return Ok(()) };
             keep(self.blobs.as_ref(), &self.environment, domain, *serial, blob).await

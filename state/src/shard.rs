@@ -61,19 +61,20 @@ impl Shard {
 
     /// Who owns an object of a system, by record, by an intent to create it, or by a move that brings it.
     pub fn owner_of(&self, system: &SystemName, ty: &TypeName, object: &ObjectId) -> Option<&Address> {
-        let is = |s: &SystemName, t: &TypeName, o: &ObjectId| {
-            t == ty && o == object && self.identity_or_name(s) == self.identity_or_name(system)
+        let is = |(_, s, t, o): &(&Address, &SystemName, &TypeName, &ObjectId)| {
+            *t == ty && *o == object && self.identity_or_name(s) == self.identity_or_name(system)
         };
-        let recorded = self.resources.iter().find(|(_, r)| is(&r.system, &r.ty, &r.object));
-        let intended = || {
-            let creates = self.pending.values().filter(|intent| intent.action == OpAction::Create);
-            creates.filter(|i| is(&i.system, &i.ty, &i.object)).map(|intent| &intent.address).next()
-        };
-        let expected = || {
-            let on_its_way = self.incoming.iter();
-            on_its_way.filter(|i| is(&i.record.system, &i.record.ty, &i.record.object)).map(|i| &i.to).next()
-        };
-        recorded.map(|(address, _)| address).or_else(intended).or_else(expected)
+        self.claimed().find(is).map(|(address, ..)| address)
+    }
+
+    /// Who has, or is to have, which object: by record, by an intent to create it, or by a move that brings it.
+    fn claimed(&self) -> impl Iterator<Item = (&Address, &SystemName, &TypeName, &ObjectId)> {
+        let recorded = self.resources.iter().map(|(at, r)| (at, &r.system, &r.ty, &r.object));
+        let creates = self.pending.values().filter(|intent| intent.action == OpAction::Create);
+        let intended = creates.map(|i| (&i.address, &i.system, &i.ty, &i.object));
+        let expected =
+            self.incoming.iter().map(|i| (&i.to, &i.record.system, &i.record.ty, &i.record.object));
+        recorded.chain(intended).chain(expected)
     }
 
     /// What a name stands for here, where that is recorded.
@@ -431,14 +432,9 @@ impl Shard {
 
     /// Who has which object, among records, intents to create and what is on its way here: each has one owner.
     fn owners(&self) -> Result<Owners<'_>, ShardError> {
-        let recorded = self.resources.iter().map(|(at, r)| (at, &r.system, &r.ty, &r.object));
-        let creates = self.pending.values().filter(|intent| intent.action == OpAction::Create);
-        let intended = creates.map(|i| (&i.address, &i.system, &i.ty, &i.object));
-        let expected =
-            self.incoming.iter().map(|i| (&i.to, &i.record.system, &i.record.ty, &i.record.object));
         let mut owners = Owners::new();
         let mut systems: BTreeMap<&SystemName, Rc<str>> = BTreeMap::new();
-        for (address, system, ty, object) in recorded.chain(intended).chain(expected) {
+        for (address, system, ty, object) in self.claimed() {
             if SHARED_TYPES.contains(&ty.as_str()) {
                 continue;
             }

@@ -380,17 +380,14 @@ impl<'a> Run<'a> {
         let going: BTreeSet<Address> =
             changes.iter().filter(|c| c.action == Action::Delete).map(|c| c.address.clone()).collect();
         for change in changes.iter_mut().filter(deletes) {
-            let Some(early) = change.steps.iter().position(|step| self.input.types.waits(&change.ty, step))
-            else {
-                continue;
-            };
+            let Some(late) = self.input.types.late_from(&change.ty, &change.steps) else { continue };
             let depends_on =
                 self.priors.get(&change.address).into_iter().flat_map(|(record, _)| &record.depends_on);
             let Some(stays) = depends_on.filter(|at| !going.contains(*at)).find(|at| self.is_there(at))
             else {
                 continue;
             };
-            removal::cut_short(change, early, stays);
+            removal::cut_short(change, late, stays);
         }
     }
 

@@ -65,12 +65,12 @@ struct Builder<'a> {
     /// First and last operation of each change, by address: what others wait for.
     ends: BTreeMap<&'a Address, (usize, usize)>,
     /// The first operation of a deletion that waits until what it depends on is gone.
-    late: Vec<(&'a Address, usize)>,
+    late: BTreeMap<&'a Address, usize>,
 }
 
 impl<'a> Builder<'a> {
     fn new(plan: &'a Plan, types: &'a Types) -> Self {
-        Self { plan, types, operations: Vec::new(), ends: BTreeMap::new(), late: Vec::new() }
+        Self { plan, types, operations: Vec::new(), ends: BTreeMap::new(), late: BTreeMap::new() }
     }
 
     fn add_operations(&mut self) {
@@ -88,12 +88,12 @@ impl<'a> Builder<'a> {
                 continue;
             };
             self.operations[last].last = true;
-            let deletes = action == OpAction::Delete;
-            let waits = change.steps.iter().position(|step| deletes && self.types.waits(&change.ty, step));
-            self.late.extend(waits.map(|at| (&change.address, first + at)));
+            let late = self.types.late_from(&change.ty, &change.steps).map(|at| first + at);
+            let late = late.filter(|_| action == OpAction::Delete);
+            self.late.extend(late.map(|late| (&change.address, late)));
             // Who waits for this change does not wait for what waits for others.
-            if waits != Some(0) {
-                self.ends.insert(&change.address, (first, waits.map_or(last, |at| first + at - 1)));
+            if late != Some(first) {
+                self.ends.insert(&change.address, (first, late.map_or(last, |late| late - 1)));
             }
         }
     }
@@ -102,15 +102,15 @@ impl<'a> Builder<'a> {
         let mut edges: Vec<(usize, usize)> = Vec::new();
         for change in &self.plan.changes {
             let address = &change.address;
-            let Some(&(first, last)) = self.ends.get(address) else { continue };
+            let ends = self.ends.get(address).copied();
             if change.action == Action::Delete {
                 let depends_on = input.prior.resources.get(address).map(|record| &record.depends_on);
-                for target in depends_on.into_iter().flatten() {
-                    edges.extend(
-                        self.ends.get(target).filter(|(f, _)| self.deletes(*f)).map(|(f, _)| (*f, last)),
-                    );
+                let gone = depends_on.into_iter().flatten().filter_map(|target| self.ends.get(target));
+                for (first, last) in gone.filter(|(first, _)| self.deletes(*first)) {
+                    edges.extend(ends.map(|(_, own)| (*first, own)));
+                    edges.extend(self.late.get(address).map(|late| (*late, *last)));
                 }
-            } else {
+            } else if let Some((first, _)) = ends {
                 for target in change.record.iter().flat_map(|record| &record.depends_on) {
                     edges.extend(
                         self.ends.get(target).filter(|(f, _)| !self.deletes(*f)).map(|(_, l)| (first, *l)),
@@ -119,11 +119,6 @@ impl<'a> Builder<'a> {
             }
         }
         self.link_by_rank(&mut edges);
-        for (address, late) in &self.late {
-            let depends_on = input.prior.resources.get(*address).map(|record| &record.depends_on);
-            let gone = depends_on.into_iter().flatten().filter_map(|target| self.ends.get(target));
-            edges.extend(gone.filter(|(f, _)| self.deletes(*f)).map(|(_, last)| (*late, *last)));
-        }
         for (later, earlier) in edges {
             self.operations[later].after.push(earlier);
         }

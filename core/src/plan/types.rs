@@ -24,9 +24,10 @@ impl Types {
         self.by_name.get(name.as_str()).copied()
     }
 
-    /// Whether a step of a deletion waits until what it depends on is gone.
-    pub(crate) fn waits(&self, ty: &TypeName, step: &str) -> bool {
-        self.get(ty).is_some_and(|ty| ty.schema().late.contains(&step))
+    /// The first step of a deletion that waits until what it depends on is gone.
+    pub(crate) fn late_from(&self, ty: &TypeName, steps: &[String]) -> Option<usize> {
+        let late = self.get(ty)?.schema().late;
+        steps.iter().position(|step| late.contains(&step.as_str()))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &'static dyn ResourceType> + '_ {
