@@ -75,12 +75,10 @@ impl Fixture {
     }
 
     async fn results(&self, ids: &[ObjectId], managed: Value) -> Vec<ReadResult> {
-        let request = |id: &ObjectId| ReadRequest {
-            ty: TypeName::new(TYPE),
-            id: id.clone(),
-            managed: vec![attrs(managed.clone())],
-            want_incarnation: true,
-            remains: false,
+        let request = |id: &ObjectId| {
+            ReadRequest::of(TypeName::new(TYPE), id.clone())
+                .managed(vec![attrs(managed.clone())])
+                .with_incarnation()
         };
         let want: Vec<_> = ids.iter().map(request).collect();
         let sink = Mutex::new(Vec::new());
@@ -587,12 +585,8 @@ async fn reads_a_thousand_topics_in_one_go() {
     let outcomes = fixture.outcomes(&fixture.cx, &ops).await;
     assert_eq!(outcomes.iter().filter(|o| matches!(o.outcome, Outcome::Done(_))).count(), ids.len());
 
-    let request = |id: &ObjectId| ReadRequest {
-        ty: TypeName::new(TYPE),
-        id: id.clone(),
-        managed: vec![attrs(planned.clone())],
-        want_incarnation: false,
-        remains: false,
+    let request = |id: &ObjectId| {
+        ReadRequest::of(TypeName::new(TYPE), id.clone()).managed(vec![attrs(planned.clone())])
     };
     let want: Vec<_> = ids.iter().map(request).collect();
     let sink = Mutex::new(Vec::new());

@@ -2,7 +2,7 @@
 
 use crate::mesh_folder::{Mesh, Systems, unique};
 use crate::support::http::latest;
-use crate::support::servers::{Servers, servers};
+use crate::support::servers::{Servers, servers, with_registry2};
 use serde_json::Value;
 
 struct Language {
@@ -97,10 +97,7 @@ fn contracts_are_taken_from_their_files() {
 
 #[test]
 fn contracts_are_taken_from_their_files_on_the_second_registry() {
-    let Some((servers, registry)) = servers().and_then(|servers| Some((servers, servers.registry2()?)))
-    else {
-        return;
-    };
+    let Some((servers, registry)) = with_registry2() else { return };
     for language in &LANGUAGES {
         a_contract_is_taken_from_its_file(servers, "second", registry, language);
     }

@@ -2,7 +2,7 @@
 
 use crate::mesh_folder::{Mesh, Systems, unique};
 use crate::support::http::{http, latest, send};
-use crate::support::servers::servers;
+use crate::support::servers::{servers, with_registry2};
 use reqwest::Method;
 use serde_json::json;
 
@@ -21,10 +21,7 @@ const MORE: &str = "    - { name: note, type: string }\n    - { name: more, type
 
 #[test]
 fn a_subject_is_opened_for_a_change_and_closed_again() {
-    let Some((servers, registry)) = servers().and_then(|servers| Some((servers, servers.registry2()?)))
-    else {
-        return;
-    };
+    let Some((servers, registry)) = with_registry2() else { return };
     let prefix = unique("modes");
     let mesh = Mesh::with(&Systems { registry: registry.to_owned(), ..Systems::shared(servers, &prefix) });
     let subject = format!("{prefix}sales.orders.v1-value");

@@ -2,7 +2,7 @@
 
 use crate::mesh_folder::{Mesh, Systems, unique};
 use crate::support::http::{http, latest};
-use crate::support::servers::{Servers, servers};
+use crate::support::servers::{Servers, servers, with_registry2};
 use reqwest::Method;
 
 fn product(mesh: &Mesh, lifecycle: &str) {
@@ -69,9 +69,6 @@ fn subjects_are_deleted_for_good_where_that_is_asked_for() {
 
 #[test]
 fn subjects_are_deleted_for_good_on_the_second_registry() {
-    let Some((servers, registry)) = servers().and_then(|servers| Some((servers, servers.registry2()?)))
-    else {
-        return;
-    };
+    let Some((servers, registry)) = with_registry2() else { return };
     purges(servers, "purge2", registry);
 }

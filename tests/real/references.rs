@@ -2,7 +2,7 @@
 
 use crate::mesh_folder::{Mesh, Systems, unique};
 use crate::support::http::{http, latest};
-use crate::support::servers::{Servers, servers};
+use crate::support::servers::{Servers, servers, with_registry2};
 use reqwest::Method;
 use serde_json::json;
 
@@ -114,10 +114,7 @@ fn schemas_refer_to_each_other() {
 
 #[test]
 fn schemas_refer_to_each_other_on_the_second_registry() {
-    let Some((servers, registry)) = servers().and_then(|servers| Some((servers, servers.registry2()?)))
-    else {
-        return;
-    };
+    let Some((servers, registry)) = with_registry2() else { return };
     for language in &LANGUAGES {
         an_order_refers_to_money(servers, "refers2", registry, language);
     }

@@ -80,13 +80,8 @@ impl Subject {
     }
 
     async fn read(&self) -> Option<LiveObject> {
-        let request = ReadRequest {
-            ty: TypeName::new(TYPE),
-            id: self.id.clone(),
-            managed: vec![attrs(json!({"schema": "", "compatibility": "NONE"}))],
-            want_incarnation: false,
-            remains: false,
-        };
+        let request = ReadRequest::of(TypeName::new(TYPE), self.id.clone())
+            .managed(vec![attrs(json!({"schema": "", "compatibility": "NONE"}))]);
         let sink = Mutex::new(Vec::new());
         self.provider.read(&self.cx, &[request], &sink).await;
         let mut results = sink.into_inner().unwrap_or_else(PoisonError::into_inner);

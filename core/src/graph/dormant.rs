@@ -55,7 +55,9 @@ pub(crate) fn product(doc: &DataProduct, found: &mut Diagnostics) {
     let purge = spec.lifecycle.as_ref().and_then(|l| l.purge.as_ref()).filter(|purge| purge.value);
     let tables = || spec.output_ports.iter().any(|port| port.value.technology.value == Technology::Iceberg);
     if let Some(purge) = purge.filter(|_| tables()) {
-        found.push(not_enforced("lifecycle.purge, for tables,", purge.span));
+        let detail = "`lifecycle.purge` has no effect on tables in this version: they are dropped, and their files stay.";
+        let place = "not enforced on tables by this version";
+        found.push(Diagnostic::warning(codes::NOT_ENFORCED, detail).at(purge.span, place));
     }
     if let Some(schema) = &spec.schema {
         fields(&schema.fields, found);

@@ -11,34 +11,22 @@ pub fn read_set(
     prior: &Prior,
     options: &PlanOptions,
 ) -> BTreeMap<SystemName, Vec<ReadRequest>> {
-    let mut wanted: BTreeMap<(SystemName, TypeName, ObjectId), ReadRequest> = BTreeMap::new();
-    let mut want =
-        |system: &SystemName, ty: &TypeName, id: &ObjectId, managed: &Attributes, new: bool, goes: bool| {
-            let entry = wanted.entry((system.clone(), ty.clone(), id.clone()));
-            let (ty, id) = (ty.clone(), id.clone());
-            let nothing =
-                ReadRequest { ty, id, managed: Vec::new(), want_incarnation: false, remains: false };
-            let request = entry.or_insert(nothing);
-            // What was last applied is nearly always what is declared.
-            if !request.managed.contains(managed) {
-                request.managed.push(managed.clone());
-            }
-            // What is not recorded may be adopted, and the record needs its incarnation.
-            request.want_incarnation |= goes || new;
-            request.remains |= goes;
-        };
+    let mut wanted = Wanted::new();
     if options.mode == Mode::Converge {
         for (address, resource) in desired.resources.iter().filter(|(at, _)| options.scope.contains(at)) {
             let object = &resource.object;
-            let new = !prior.resources.contains_key(address);
-            want(&object.system, address.ty(), &object.id, &object.attributes, new, false);
+            let request = want(&mut wanted, &object.system, address.ty(), &object.id, &object.attributes);
+            // Not recorded: it may be adopted, and the record needs its incarnation.
+            request.want_incarnation |= !prior.resources.contains_key(address);
         }
     }
     let moved: BTreeSet<_> = desired.moves.iter().map(|m| &m.from).collect();
     for (address, record) in &prior.resources {
         if options.scope.contains(address) || moved.contains(address) {
+            let request = want(&mut wanted, &record.system, &record.ty, &record.id, &record.attributes);
             let goes = options.mode == Mode::Destroy || !desired.resources.contains_key(address);
-            want(&record.system, &record.ty, &record.id, &record.attributes, false, goes);
+            request.want_incarnation |= goes;
+            request.remains |= goes;
         }
     }
     let mut by_system: BTreeMap<SystemName, Vec<ReadRequest>> = BTreeMap::new();
@@ -46,4 +34,24 @@ pub fn read_set(
         by_system.entry(system).or_default().push(request);
     }
     by_system
+}
+
+type Wanted = BTreeMap<(SystemName, TypeName, ObjectId), ReadRequest>;
+
+/// The one request for an object, with these among its managed attributes.
+fn want<'w>(
+    wanted: &'w mut Wanted,
+    system: &SystemName,
+    ty: &TypeName,
+    id: &ObjectId,
+    managed: &Attributes,
+) -> &'w mut ReadRequest {
+    let request = wanted
+        .entry((system.clone(), ty.clone(), id.clone()))
+        .or_insert_with(|| ReadRequest::of(ty.clone(), id.clone()));
+    // What was last applied is nearly always what is declared.
+    if !request.managed.contains(managed) {
+        request.managed.push(managed.clone());
+    }
+    request
 }

@@ -90,13 +90,7 @@ async fn forbidden_is_never_absent_and_slow_takes_time() {
         ..FaultPlan::default()
     };
     let faulty = Faulty::new(FakeSystem::in_memory("kafka.default"), plan);
-    let request = |n| ReadRequest {
-        ty: TypeName::new("fake_thing"),
-        id: ObjectId::new(format!("x{n}")),
-        managed: Vec::new(),
-        want_incarnation: false,
-        remains: false,
-    };
+    let request = |n| ReadRequest::of(TypeName::new("fake_thing"), ObjectId::new(format!("x{n}")));
     let want: Vec<ReadRequest> = (0..50).map(request).collect();
     let cx = jumping_context();
     let sink = Mutex::new(Vec::new());

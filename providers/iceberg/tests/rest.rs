@@ -130,13 +130,7 @@ async fn connect(server: &Server) -> Arc<dyn Provider> {
 
 async fn read(provider: &Arc<dyn Provider>, ty: &str, id: &str) -> Result<Option<LiveObject>, ProviderError> {
     let managed = Vec::new();
-    let want = ReadRequest {
-        ty: TypeName::new(ty),
-        id: ObjectId::new(id),
-        managed,
-        want_incarnation: true,
-        remains: false,
-    };
+    let want = ReadRequest::of(TypeName::new(ty), ObjectId::new(id)).managed(managed).with_incarnation();
     let out = Mutex::new(Vec::new());
     provider.read(&cx(), &[want], &out).await;
     out.into_inner().expect("answers").remove(0).result

@@ -91,13 +91,7 @@ impl World {
     }
 
     async fn read(&self, ty: &str, id: &str) -> Option<LiveObject> {
-        let want = ReadRequest {
-            ty: TypeName::new(ty),
-            id: ObjectId::new(id),
-            managed: Vec::new(),
-            want_incarnation: true,
-            remains: false,
-        };
+        let want = ReadRequest::of(TypeName::new(ty), ObjectId::new(id)).with_incarnation();
         let out = Mutex::new(Vec::new());
         self.provider.read(&self.cx, &[want], &out).await;
         let mut out = out.into_inner().expect("answers");
@@ -398,13 +392,8 @@ async fn a_broken_warehouse_is_an_error_not_an_absence() {
     let file =
         std::fs::read_dir(&metadata).expect("the folder").next().expect("a file").expect("an entry").path();
     let read = async || {
-        let want = ReadRequest {
-            ty: TypeName::new("iceberg_table"),
-            id: ObjectId::new("sales.t"),
-            managed: Vec::new(),
-            want_incarnation: true,
-            remains: false,
-        };
+        let want =
+            ReadRequest::of(TypeName::new("iceberg_table"), ObjectId::new("sales.t")).with_incarnation();
         let out = Mutex::new(Vec::new());
         world.provider.read(&world.cx, &[want], &out).await;
         out.into_inner().expect("answers").remove(0).result.expect_err("an error").to_string()

@@ -46,6 +46,23 @@ pub struct ReadRequest {
     pub remains: bool,
 }
 
+impl ReadRequest {
+    /// An object of which nothing is managed yet.
+    pub fn of(ty: TypeName, id: ObjectId) -> Self {
+        Self { ty, id, managed: Vec::new(), want_incarnation: false, remains: false }
+    }
+
+    #[must_use]
+    pub fn managed(self, managed: Vec<Attributes>) -> Self {
+        Self { managed, ..self }
+    }
+
+    #[must_use]
+    pub fn with_incarnation(self) -> Self {
+        Self { want_incarnation: true, ..self }
+    }
+}
+
 /// The answer to one [`ReadRequest`].
 ///
 /// `Ok(None)` only when the system answered "does not exist" for that very id. "Not allowed to see" is an error

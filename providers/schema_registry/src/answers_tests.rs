@@ -124,13 +124,7 @@ async fn read(provider: &dyn Provider, cx: &Context) -> ReadResult {
 }
 
 async fn read_managed(provider: &dyn Provider, cx: &Context, managed: Attributes) -> ReadResult {
-    let request = ReadRequest {
-        ty: TypeName::new("schema_subject"),
-        id: ObjectId::new("s"),
-        managed: vec![managed],
-        want_incarnation: false,
-        remains: false,
-    };
+    let request = ReadRequest::of(TypeName::new("schema_subject"), ObjectId::new("s")).managed(vec![managed]);
     let sink = Mutex::new(Vec::new());
     provider.read(cx, &[request], &sink).await;
     sink.into_inner().expect("no panic").remove(0)

@@ -103,13 +103,7 @@ impl Catalog {
 
     async fn try_read(&self, ty: &str, id: &str) -> Result<Option<LiveObject>, ProviderError> {
         let managed = Vec::new();
-        let want = ReadRequest {
-            ty: TypeName::new(ty),
-            id: ObjectId::new(id),
-            managed,
-            want_incarnation: true,
-            remains: false,
-        };
+        let want = ReadRequest::of(TypeName::new(ty), ObjectId::new(id)).managed(managed).with_incarnation();
         let out = Mutex::new(Vec::new());
         self.provider.read(&self.cx, &[want], &out).await;
         let mut out = out.into_inner().expect("answers");

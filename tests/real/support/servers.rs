@@ -153,3 +153,9 @@ impl Servers {
         }
     }
 }
+
+/// The servers, where the second registry is among them: with its address.
+pub(crate) fn with_registry2() -> Option<(&'static Servers, &'static str)> {
+    let servers = servers()?;
+    Some((servers, servers.registry2()?))
+}

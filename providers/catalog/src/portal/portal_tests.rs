@@ -84,13 +84,7 @@ async fn create(provider: &dyn Provider, ty: &str, id: &str, value: Value) -> Li
 }
 
 async fn read(provider: &dyn Provider, ty: &str, id: &str) -> ReadResult {
-    let request = ReadRequest {
-        ty: TypeName::new(ty),
-        id: ObjectId::new(id),
-        managed: Vec::new(),
-        want_incarnation: true,
-        remains: false,
-    };
+    let request = ReadRequest::of(TypeName::new(ty), ObjectId::new(id)).with_incarnation();
     let sink = Mutex::new(Vec::new());
     provider.read(&cx(), &[request], &sink).await;
     sink.into_inner().expect("no panic").remove(0)

@@ -53,13 +53,9 @@ impl Suite<'_> {
     }
 
     fn request(&self, sample: &Sample) -> ReadRequest {
-        ReadRequest {
-            ty: self.ty_name(),
-            id: sample.id.clone(),
-            managed: vec![sample.create.clone(), sample.update.clone()],
-            want_incarnation: true,
-            remains: false,
-        }
+        ReadRequest::of(self.ty_name(), sample.id.clone())
+            .managed(vec![sample.create.clone(), sample.update.clone()])
+            .with_incarnation()
     }
 
     /// Reads one object; an error breaks the law and counts as absent.

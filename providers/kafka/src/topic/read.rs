@@ -230,17 +230,13 @@ mod tests {
     #[test]
     fn keys_are_those_of_every_managed_side() {
         let side = |text: &str| serde_json::from_str(text).expect("json");
-        let request = ReadRequest {
-            ty: datamesh_provider::TypeName::new("kafka_topic"),
-            id: ObjectId::new("t"),
-            managed: vec![
+        let request = ReadRequest::of(datamesh_provider::TypeName::new("kafka_topic"), ObjectId::new("t"))
+            .managed(vec![
                 side(r#"{"config":{"a":"1"}}"#),
                 side(r#"{"partitions":1}"#),
                 side(r#"{"config":{"b":"1"}}"#),
-            ],
-            want_incarnation: true,
-            remains: false,
-        };
+            ])
+            .with_incarnation();
         let wanted = wanted(&request);
         assert!(wanted.topic_id);
         assert_eq!(wanted.keys, BTreeSet::from(["a".into(), "b".into()]));
