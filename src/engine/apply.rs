@@ -11,7 +11,7 @@ use datamesh_core::schedule::{End, Schedule, Tally};
 use datamesh_provider::{
     Address, Attributes, Context, Event, LiveObject, OpAction, Operation, OperationId, Outcome, SystemName,
 };
-use datamesh_state::{Intent, JournalEntry, Known, Locked, Record, Shard, ShardError, StateError};
+use datamesh_state::{Intent, JournalEntry, Known, Locked, Shard, ShardError, SharedRecord, StateError};
 use futures::future::join;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) struct ApplyInput<'a> {
     /// Identity of each system, as the plan saw it.
     pub identities: &'a BTreeMap<SystemName, String>,
     /// What was recorded of all that the plan relies on, when it was made.
-    pub records: &'a BTreeMap<Address, Arc<Record>>,
+    pub records: &'a BTreeMap<Address, SharedRecord>,
     /// Of all shards of the mesh.
     pub lineages: Arc<BTreeSet<String>>,
     /// Names this run in intents and records.

@@ -5,7 +5,7 @@
 
 use datamesh_core::plan::{Plan, Snapshot};
 use datamesh_provider::{Address, canonical_text, digest};
-use datamesh_state::{Codec, Record, StateError};
+use datamesh_state::{Codec, SharedRecord, StateError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +14,6 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The version of the format this program writes and reads.
 pub const PLAN_FORMAT: u32 = 2;
@@ -32,7 +31,7 @@ pub struct PlanFile {
     pub asked: Asked,
     pub plan: Plan,
     /// The records of what the plan relies on.
-    pub records: BTreeMap<Address, Arc<Record>>,
+    pub records: BTreeMap<Address, SharedRecord>,
     pub snapshot: Snapshot,
 }
 

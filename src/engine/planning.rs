@@ -13,9 +13,8 @@ use datamesh_core::plan::{
     self, DriftReport, Mode, Plan, PlanInput, PlanOptions, Prior, Scope, ShardVersion, Snapshot,
 };
 use datamesh_provider::{Address, Diagnostic, Diagnostics, Event, SystemName};
-use datamesh_state::{Record, Shard, StateError};
+use datamesh_state::{Shard, SharedRecord, StateError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// What a plan is asked for.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +37,7 @@ pub struct Planned {
     pub desired: DesiredGraph,
     pub asked: Asked,
     /// The records of what the plan relies on.
-    pub records: BTreeMap<Address, Arc<Record>>,
+    pub records: BTreeMap<Address, SharedRecord>,
     /// What the state was when it was read.
     pub(crate) versions: BTreeMap<String, ShardVersion>,
     /// The id of the saved plan that this is what is left of.
@@ -176,7 +175,7 @@ impl Session {
 }
 
 /// The records of what a plan relies on, also under the address one is moved from.
-pub(super) fn records_of(plan: &Plan, shards: &BTreeMap<String, Shard>) -> BTreeMap<Address, Arc<Record>> {
+pub(super) fn records_of(plan: &Plan, shards: &BTreeMap<String, Shard>) -> BTreeMap<Address, SharedRecord> {
     let moved = plan.work().filter_map(|change| change.moved_from.as_ref());
     let record = |address: &Address| {
         let record = shards.get(address.domain())?.resources.get(address)?;

@@ -19,9 +19,8 @@ use datamesh_core::plan::{
     Snapshot, continues, is_the_same, pins_of, read_set,
 };
 use datamesh_provider::{Address, Diagnostics, OpAction, OperationId, ReadRequest, SystemName};
-use datamesh_state::{Record, Shard, StateError};
+use datamesh_state::{Shard, SharedRecord, StateError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 type Shards = BTreeMap<String, Shard>;
 
@@ -127,21 +126,21 @@ impl Session {
 }
 
 /// The state with the records of a file in their places, and without shards that came later.
-fn rolled_back(plan: &Plan, records: &BTreeMap<Address, Arc<Record>>, now: &Shards) -> Shards {
+fn rolled_back(plan: &Plan, records: &BTreeMap<Address, SharedRecord>, now: &Shards) -> Shards {
     let mut then: Shards = now.clone();
     then.retain(|domain, _| plan.shards.contains_key(domain));
     let moved = plan.work().filter_map(|change| change.moved_from.as_ref());
     for address in plan.pins.keys().chain(moved) {
         let Some(shard) = then.get_mut(address.domain()) else { continue };
         match records.get(address) {
-            Some(record) => drop(shard.resources.insert(address.clone(), Arc::clone(record))),
+            Some(record) => drop(shard.resources.insert(address.clone(), record.clone())),
             None => drop(shard.resources.remove(address)),
         }
     }
     then
 }
 
-fn record<'a>(shards: &'a Shards, address: &Address) -> Option<&'a Arc<Record>> {
+fn record<'a>(shards: &'a Shards, address: &Address) -> Option<&'a SharedRecord> {
     shards.get(address.domain())?.resources.get(address)
 }
 
@@ -303,7 +302,7 @@ impl Check<'_> {
                 Some(change) if wrote(change) => Standing::Begun,
                 Some(change) if ended(change) => Standing::Gone,
                 _ => {
-                    let pin = |record: Option<&Arc<Record>>| Pin {
+                    let pin = |record: Option<&SharedRecord>| Pin {
                         generation: record.map(|record| record.generation),
                         incarnation: None,
                         seen: Seen::Unread,

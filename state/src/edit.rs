@@ -3,7 +3,6 @@
 use crate::format::Shard;
 use crate::shard::ShardError;
 use datamesh_provider::{Address, SystemName};
-use std::sync::Arc;
 
 impl Shard {
     /// Forgets a record: what is live stays, and is nobody's.
@@ -60,7 +59,7 @@ impl Shard {
         }
         for (address, record) in &mut resources {
             let Some(today) = self.resources.get(address).filter(|today| *today != record) else { continue };
-            let record = Arc::make_mut(record);
+            let record = record.make_mut();
             record.generation = today.generation.max(record.generation) + 1;
         }
         self.resources = resources;

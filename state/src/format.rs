@@ -4,6 +4,7 @@
 //! format. `tests/samples/` holds one document of each format, read and written byte for byte.
 
 use crate::StateError;
+use crate::shared::SharedRecord;
 use datamesh_provider::{
     Address, Attributes, ObjectId, OpAction, OperationId, SystemName, TypeName, append_canonical, digest,
 };
@@ -11,7 +12,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// The format this version reads and writes.
 pub const FORMAT: u64 = 1;
@@ -39,7 +39,7 @@ pub struct Shard {
     pub repository: String,
     /// The identity of each system anything here is in, by name (`kafka.default`).
     pub systems: BTreeMap<String, String>,
-    pub resources: BTreeMap<Address, Arc<Record>>,
+    pub resources: BTreeMap<Address, SharedRecord>,
     /// Operations whose outcome is not stored yet.
     pub pending: BTreeMap<OperationId, Intent>,
     /// Addresses that were moved away.
@@ -175,7 +175,7 @@ pub struct Incoming {
     pub to: Address,
     pub started_at: jiff::Timestamp,
     /// What is recorded where it comes from, word for word.
-    pub record: Arc<Record>,
+    pub record: SharedRecord,
 }
 
 /// Canonical keys are sorted, so that this one stands first.

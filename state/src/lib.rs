@@ -33,6 +33,7 @@ mod published;
 mod recover;
 mod reseal;
 mod shard;
+mod shared;
 mod store;
 
 pub use across::{Objection, Others};
@@ -63,4 +64,5 @@ pub use probe::probe;
 pub use published::{Published, is_plan_name};
 pub use recover::{Recovery, recover};
 pub use shard::ShardError;
+pub use shared::SharedRecord;
 pub use store::{Found, LockRequest, Seen, Snapshot, StateStore, shard_key};

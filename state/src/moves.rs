@@ -6,7 +6,6 @@ use crate::format::{Incoming, Shard, Tombstone};
 use crate::shard::ShardError;
 use datamesh_provider::{Address, digest};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// What became of a move that was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +87,7 @@ impl Shard {
                 return Err(ShardError::Document("it does not expect what it is to receive"));
             };
             let Incoming { to, mut record, .. } = self.incoming.remove(at);
-            let moved = Arc::make_mut(&mut record);
+            let moved = record.make_mut();
             moved.generation += 1;
             moved.product = to.product().map(|_| to.owner());
             self.resources.insert(to, record);
@@ -147,7 +146,7 @@ impl Shard {
             if !record.dependencies.iter().any(|at| moved.contains_key(at)) {
                 continue;
             }
-            let record = Arc::make_mut(record);
+            let record = record.make_mut();
             let follows = |at: &Address| moved.get(at).map_or_else(|| at.clone(), |to| (*to).clone());
             record.dependencies = record.dependencies.iter().map(follows).collect();
             record.generation += 1;

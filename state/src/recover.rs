@@ -5,9 +5,9 @@
 
 use crate::format::{Intent, Shard};
 use crate::shard::ShardError;
+use crate::shared::SharedRecord;
 use datamesh_provider::{Attributes, LiveObject, OpAction, OperationId};
 use serde_json::Value;
-use std::sync::Arc;
 
 /// The verdict on one intent.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,7 +122,7 @@ impl Shard {
             Recovery::ReplacedOutside(_) if intent.action == OpAction::Update => {}
             Recovery::Created(live) => self.record(id, &intent, live, managed)?,
             Recovery::Updated { live, prior } => {
-                if let Some(record) = self.resources.get_mut(&intent.address).map(Arc::make_mut) {
+                if let Some(record) = self.resources.get_mut(&intent.address).map(SharedRecord::make_mut) {
                     record.attributes = prior.clone();
                     record.computed = live.computed.clone();
                     record.generation += 1;

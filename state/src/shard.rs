@@ -1,12 +1,12 @@
 //! What may happen to a shard: operations begin and end. Plain values in, plain values out.
 
 use crate::format::{Becomes, FORMAT, Incoming, Intent, Origin, Record, Shard};
+use crate::shared::SharedRecord;
 use datamesh_provider::{
     Address, Attributes, LiveObject, ObjectId, OpAction, OperationId, Outcome, SystemName, TypeName,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// Types of which one object may have several owners: a binding is wanted by everyone who asked for it.
 pub(crate) const SHARED_TYPES: &[&str] = &["kafka_acl"];
@@ -234,7 +234,7 @@ impl Shard {
 
     /// The record was worked on; what was applied stays the prior.
     pub(crate) fn touch(&mut self, id: &OperationId, address: &Address) {
-        if let Some(record) = self.resources.get_mut(address).map(Arc::make_mut) {
+        if let Some(record) = self.resources.get_mut(address).map(SharedRecord::make_mut) {
             record.generation += 1;
             record.last_op = Some(id.clone());
         }
@@ -277,7 +277,7 @@ impl Shard {
             object: intent.object.clone(),
             ..about(becomes)
         };
-        self.resources.insert(intent.address.clone(), Arc::new(record));
+        self.resources.insert(intent.address.clone(), record.into());
         Ok(())
     }
 
@@ -314,7 +314,7 @@ impl Shard {
             origin,
             ..about(becomes)
         };
-        self.resources.insert(address, Arc::new(record));
+        self.resources.insert(address, record.into());
         Ok(())
     }
 
@@ -348,7 +348,7 @@ impl Shard {
         let changed = next != **record;
         if changed {
             next.generation += 1;
-            *record = Arc::new(next);
+            *record = next.into();
         }
         changed
     }
@@ -378,7 +378,7 @@ impl Shard {
             let why = "only what is recorded can be moved";
             return Err(ShardError::Shape { address: from.clone(), why });
         };
-        let renamed = Arc::make_mut(&mut record);
+        let renamed = record.make_mut();
         renamed.generation += 1;
         renamed.product = to.product().map(|_| to.owner());
         self.resources.insert(to.clone(), record);
@@ -387,7 +387,7 @@ impl Shard {
     }
 
     /// Lets go of a resource without touching its object.
-    pub fn forget(&mut self, address: &Address) -> Option<Arc<Record>> {
+    pub fn forget(&mut self, address: &Address) -> Option<SharedRecord> {
         if self.is_busy(address) {
             return None;
         }

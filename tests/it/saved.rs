@@ -7,7 +7,6 @@ use datamesh_provider::{canonical_json, digest};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const TOPIC: &str = "orders/events@3:kafka_topic.kafka";
@@ -434,7 +433,7 @@ fn a_forged_plan_is_not_carried_out() {
     // A record the state does not have.
     forge(|file| {
         let address = TOPIC.parse().expect("an address");
-        let record = Arc::make_mut(file.records.get_mut(&address).expect("a record"));
+        let record = file.records.get_mut(&address).expect("a record").make_mut();
         record.object.0 = "somebody.elses".into();
     });
     // A snapshot of what never was.

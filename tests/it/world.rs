@@ -3,7 +3,7 @@
 use datamesh::engine::OsEntropy;
 use datamesh_conformance::{Effect, Store, System, World};
 use datamesh_provider::{Address, Secret};
-use datamesh_state::{Codec, KeyRing, Record, Shard, StateKey};
+use datamesh_state::{Codec, KeyRing, Shard, SharedRecord, StateKey};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -299,7 +299,7 @@ impl Mesh {
         Codec::default().encrypting(KeyRing::new(vec![key]).expect("keys"), Arc::new(OsEntropy))
     }
 
-    pub(crate) fn records(&self) -> BTreeMap<Address, Arc<Record>> {
+    pub(crate) fn records(&self) -> BTreeMap<Address, SharedRecord> {
         self.shards().into_values().flat_map(|shard| shard.resources).collect()
     }
 

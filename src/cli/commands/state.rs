@@ -11,10 +11,9 @@ use crate::cli::render::records::{self, Row};
 use clap::{Args, Subcommand};
 use datamesh_core::graph::selector::AddressGlob;
 use datamesh_provider::{Address, Diagnostic};
-use datamesh_state::Record;
+use datamesh_state::SharedRecord;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
@@ -201,7 +200,7 @@ pub async fn run(args: &StateArgs, run: &Invocation) -> Exit {
     }
 }
 
-type Records = BTreeMap<Address, Arc<Record>>;
+type Records = BTreeMap<Address, SharedRecord>;
 
 async fn records_of(opened: &Opened) -> Result<Records, Box<Diagnostic>> {
     let environment = &opened.session.environment().name;

@@ -1,9 +1,8 @@
 //! The document: frozen, checked, and never silently cut.
 
-use crate::support::{full_shard, shard};
-use datamesh_state::{StateErrorKind, decode, encode};
+use crate::support::{edit, full_shard, shard};
+use datamesh_state::{Shard, StateErrorKind, decode, encode};
 use proptest::prelude::*;
-use std::sync::Arc;
 
 const SAMPLE: &[u8] = include_bytes!("../samples/shard-v1.json");
 
@@ -69,6 +68,30 @@ fn a_newer_format_asks_for_an_upgrade() {
     }
 }
 
+/// Records keep their text for the next writing of their shard.
+#[test]
+fn what_changed_since_it_was_written_is_written_as_it_is() {
+    let mut shard = full_shard();
+    let before = shard.clone();
+    let first = encode(&shard).expect("encodes");
+    assert_eq!(encode(&before).expect("encodes"), first);
+    let at = shard.resources.keys().next().expect("one").to_string();
+    let mut last = first.clone();
+    // Shared with another version at first, then nobody else's.
+    for _ in 0..2 {
+        edit(&mut shard, &at).generation += 1;
+        let next = encode(&shard).expect("encodes");
+        assert_ne!(next, last);
+        let anew = decode("x", &next).expect("decodes");
+        assert_eq!((&anew, &encode(&anew).expect("encodes")), (&shard, &next));
+        last = next;
+    }
+    assert_eq!(encode(&before).expect("encodes"), first, "another version is as it was");
+    let tree = serde_json::to_value(&shard).expect("a tree");
+    let from_tree: Shard = serde_json::from_value(tree).expect("a shard");
+    assert_eq!(from_tree, shard);
+}
+
 proptest! {
     #[test]
     fn any_shard_survives_and_any_flipped_byte_is_noticed(
@@ -81,7 +104,7 @@ proptest! {
     ) {
         let mut original = full_shard();
         original.serial = serial;
-        let record = Arc::make_mut(original.resources.values_mut().next().expect("one"));
+        let record = original.resources.values_mut().next().expect("one").make_mut();
         record.attributes.insert(key, serde_json::json!([text, number, null]));
         let bytes = encode(&original).expect("encodes");
         prop_assert_eq!(&decode("x", &bytes).expect("decodes"), &original);

@@ -205,5 +205,5 @@ pub(crate) fn full_shard() -> Shard {
 
 /// A record of a shard, to be changed behind the back of the rules.
 pub(crate) fn edit<'s>(shard: &'s mut Shard, at: &str) -> &'s mut Record {
-    Arc::make_mut(shard.resources.get_mut(&address(at)).expect("there"))
+    shard.resources.get_mut(&address(at)).expect("there").make_mut()
 }

@@ -8,10 +8,9 @@ use super::systems::key_of;
 use datamesh_conformance::{Thing, has_incarnations};
 use datamesh_core::plan::Action;
 use datamesh_provider::{Address, OpAction, Operation, OperationId};
-use datamesh_state::{Intent, Origin, Record, Shard};
+use datamesh_state::{Intent, Origin, Record, Shard, SharedRecord};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The environment of every simulation.
@@ -31,7 +30,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    fn records(&self) -> impl Iterator<Item = (&Address, &Arc<Record>)> {
+    fn records(&self) -> impl Iterator<Item = (&Address, &SharedRecord)> {
         self.shards.values().flat_map(|shard| &shard.resources)
     }
 
@@ -49,7 +48,7 @@ impl Watch {
     }
 
     fn record(&self, address: &Address) -> Option<&Record> {
-        self.shards.get(address.domain())?.resources.get(address).map(Arc::as_ref)
+        self.shards.get(address.domain())?.resources.get(address).map(|record| &**record)
     }
 
     fn is_being(&self, action: OpAction, address: &Address) -> bool {
