@@ -63,6 +63,7 @@ fn domain(entry: &DomainEntry<'_>) -> Option<DesiredResource> {
         lifecycle: Lifecycle::default(),
         source_path: entry.path.to_string(),
         span: entry.span,
+        notes: Vec::new(),
     })
 }
 

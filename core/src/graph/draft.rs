@@ -164,6 +164,7 @@ impl<'a> Draft<'a> {
             lifecycle: self.lifecycle.clone(),
             source_path: self.product.path.to_string(),
             span,
+            notes: Vec::new(),
         });
     }
 

@@ -26,6 +26,7 @@ mod references;
 pub mod resolve;
 mod secrets;
 pub mod selector;
+mod serializer;
 mod slo;
 mod source;
 mod subject;
@@ -50,6 +51,8 @@ pub struct DesiredResource {
     pub source_path: String,
     /// The main place: the port, the schema, or the document.
     pub span: Option<Span>,
+    /// What its users have to know, told when it is made or taken over.
+    pub notes: Vec<String>,
 }
 
 /// What its manifest says about losing a resource.

@@ -95,6 +95,7 @@ fn namespace(
         lifecycle: Lifecycle::default(),
         source_path: domain.path.to_string(),
         span: domain.span.or(used_at),
+        notes: Vec::new(),
     })
 }
 

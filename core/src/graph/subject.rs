@@ -5,6 +5,7 @@ use crate::graph::codes;
 use crate::graph::draft::{Draft, Part, Topic};
 use crate::graph::environment::ResolvedEnvironment;
 use crate::graph::references::{self, References};
+use crate::graph::serializer::{self, Half};
 use crate::graph::{ports, source, systems};
 use crate::manifest::model::{Compatibility, ProductSchema, SchemaFormat};
 use datamesh_provider::{Address, Attributes, Diagnostic, Span, SpanMap, Spanned, SystemName};
@@ -79,17 +80,17 @@ fn key(draft: &mut Draft<'_>, schema: &ProductSchema, topic: &Topic, fields: &[S
     // No port has a dot in its name.
     let Some(address) = draft.address("schema_subject", &format!("{}.key", topic.port), span) else { return };
     let fixed = draft.world.names.id(&address).filter(|_| !topic.spelled).map(str::to_owned);
-    let id = fixed.unwrap_or_else(|| beside(environment, topic, "key"));
+    let id = fixed.unwrap_or_else(|| beside(environment, topic, Half::Key));
     let topics = BTreeSet::from([topic.address.clone()]);
     subject_of(draft, schema, Place { address, system, id, span, topics, key: Some(fields) });
 }
 
 /// The name clients look for: the topic's, with what of its records it is about.
-fn beside(environment: &ResolvedEnvironment, topic: &Topic, part: &str) -> String {
+fn beside(environment: &ResolvedEnvironment, topic: &Topic, half: Half) -> String {
     let prefix = &environment.prefixes.subject;
     // A prefix the topic has already is not put twice.
     let prefix = if topic.id.starts_with(prefix.as_str()) { "" } else { prefix };
-    format!("{prefix}{}-{part}", topic.id)
+    format!("{prefix}{}-{}", topic.id, half.word())
 }
 
 /// Where the values of the product are registered, once its topics are known.
@@ -127,7 +128,7 @@ fn derived(draft: &mut Draft<'_>, topic: &Topic) -> Option<Place<'static>> {
         }
     };
     let fixed = draft.world.names.id(&address).filter(|_| !topic.spelled).map(str::to_owned);
-    let id = fixed.unwrap_or_else(|| beside(environment, topic, "value"));
+    let id = fixed.unwrap_or_else(|| beside(environment, topic, Half::Value));
     let topics = BTreeSet::from([topic.address.clone()]);
     Some(Place { address, system, id, span: topic.span, topics, key: None })
 }
@@ -164,6 +165,8 @@ fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place<'_>) {
         draft.found.push(Diagnostic::error(codes::BAD_NAME, detail).at(span, "this subject"));
     }
     let Some((text, places)) = text(draft, schema, &address, key) else { return };
+    let half = if key.is_some() { Half::Key } else { Half::Value };
+    let notes = settings(draft, &topics, &id, half, &text);
     let mut attributes = Attributes::new();
     attributes.insert("schema".into(), text.into());
     attributes.insert("schema_type".into(), source::language(schema).schema_type.into());
@@ -198,6 +201,15 @@ fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place<'_>) {
     }
     draft.subjects.push(id.clone());
     draft.add(Part { address, system, id, attributes, on_create, depends_on, spans, span });
+    if let Some(added) = draft.resources.last_mut() {
+        added.notes = notes;
+    }
+}
+
+/// What clients of its topics need to find a subject.
+fn settings(draft: &Draft<'_>, topics: &BTreeSet<Address>, id: &str, half: Half, text: &str) -> Vec<String> {
+    let its = draft.topics.iter().filter(|topic| topics.contains(&topic.address));
+    its.filter_map(|topic| serializer::setting(&topic.id, id, half, text)).collect()
 }
 
 /// What is registered, and the places of its parts.

@@ -128,7 +128,7 @@ fn create(sides: &Sides<'_>, wanted: &DesiredResource, reason: &str) -> Decision
     change.planned = Some(filled);
     change.incarnation = None;
     change.attributes = spec.changes;
-    change.notes = spec.notes;
+    change.notes.extend(spec.notes);
     change.unchanged = 0;
     change.steps = or_default(spec.steps, "create");
     Decision { change: Some(change), diagnostics, ..Decision::default() }
@@ -476,6 +476,11 @@ fn blank(sides: &Sides<'_>, wanted: &DesiredResource, action: Action, reason: &s
         (_, Some(prior)) => prior.record.origin,
         (_, None) => Origin::Adopted,
     };
+    let moved_from = prior.and_then(|prior| prior.moved_from);
+    let mut notes: Vec<String> = moved_from.map(|from| format!("moved from {from}")).into_iter().collect();
+    if matches!(action, Action::Create | Action::Adopt) {
+        notes.extend(wanted.notes.iter().cloned());
+    }
     ResourceChange {
         address: sides.address.clone(),
         ty: sides.address.ty().clone(),
@@ -486,11 +491,7 @@ fn blank(sides: &Sides<'_>, wanted: &DesiredResource, action: Action, reason: &s
         reason: reason.to_owned(),
         attributes: Vec::new(),
         unchanged: 0,
-        notes: prior
-            .and_then(|p| p.moved_from)
-            .map(|from| format!("moved from {from}"))
-            .into_iter()
-            .collect(),
+        notes,
         computed: Vec::new(),
         prior: prior.map(|prior| prior.attributes.clone()),
         live: None,
@@ -498,7 +499,7 @@ fn blank(sides: &Sides<'_>, wanted: &DesiredResource, action: Action, reason: &s
         declared: sides.declared.clone(),
         incarnation: prior.and_then(|prior| prior.record.incarnation.clone()),
         generation: prior.map_or(0, |prior| prior.record.generation),
-        moved_from: prior.and_then(|prior| prior.moved_from).cloned(),
+        moved_from: moved_from.cloned(),
         record: Some(RecordSpec {
             source_path: wanted.source_path.clone(),
             depends_on: wanted.depends_on.clone(),

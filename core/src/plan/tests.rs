@@ -58,6 +58,7 @@ impl World {
             lifecycle: Lifecycle::default(),
             source_path: "d/p.yaml".into(),
             span: None,
+            notes: Vec::new(),
         })
     }
 
@@ -133,6 +134,24 @@ const B: &str = "d/p@1:fake_thing.b";
 
 fn action(found: &(Option<(Action, String)>, Vec<&'static str>)) -> Option<Action> {
     found.0.as_ref().map(|(action, _)| *action)
+}
+
+#[test]
+fn what_users_have_to_know_is_told_once() {
+    let told = |reading: Reading, recorded: bool| {
+        let mut world = World::new();
+        world.declares(A, "a", json!({"size": 2})).notes = vec!["know this".to_owned()];
+        if recorded {
+            world.records(A, "a", json!({"size": 1}));
+        }
+        world.reads("a", reading);
+        let change = world.plan().0.changes.remove(0);
+        (change.action, change.notes.iter().any(|note| note == "know this"))
+    };
+    let live = |size| Reading::Present(object("a", "i1", json!({ "size": size })));
+    assert_eq!(told(Reading::Absent, false), (Action::Create, true));
+    assert_eq!(told(live(2), false), (Action::Adopt, true));
+    assert_eq!(told(live(1), true), (Action::Update, false));
 }
 
 #[test]

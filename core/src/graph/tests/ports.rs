@@ -155,6 +155,35 @@ fn a_registry_must_be_one_of_ours() {
 }
 
 #[test]
+fn a_subject_that_clients_do_not_look_for_comes_with_their_setting() {
+    let notes = |mesh: &str, schema: &str, address: &str| {
+        let port = "key: { fields: [id] }, topic: orders.v1";
+        let spec = format!(
+            "  schema: {{ {schema}, fields: [{{ name: id, type: string, required: true }}] }}\n  output_ports: [{{ technology: kafka, {port} }}]\n"
+        );
+        let found = world(&[("datamesh.yaml", mesh), ("p.yaml", &product("orders", "facts", &spec))]);
+        found.resource(address).notes.clone()
+    };
+    let (values, keys) = ("orders/facts@1:schema_subject.kafka", "orders/facts@1:schema_subject.kafka.key");
+    assert!(notes(MESH, "version: 1", values).is_empty() && notes(MESH, "version: 1", keys).is_empty());
+    let spelled = |subject: &str| format!("registry: 'https://schema-registry.internal/subjects/{subject}'");
+    let at = "orders/facts@1:schema_subject.contract";
+    assert!(notes(MESH, &spelled("orders.v1-value"), at).is_empty());
+    let [other] = &notes(MESH, &spelled("facts"), at)[..] else { panic!("one setting") };
+    assert!(other.contains("look for `orders.v1-value`") && other.contains("answers `facts`"), "{other}");
+    let [record] = &notes(MESH, &spelled("orders.Facts"), at)[..] else { panic!("one setting") };
+    assert!(record.contains("RecordNameStrategy"), "{record}");
+    // The environment's prefix is a name of its own, too.
+    let prefixed =
+        MESH.replacen("      defaults:", "      names: { subject_prefix: dev- }\n      defaults:", 1);
+    assert_ne!(prefixed, MESH);
+    for (address, half) in [(values, "value"), (keys, "key")] {
+        let [said] = &notes(&prefixed, "version: 1", address)[..] else { panic!("one setting") };
+        assert!(said.contains(&format!("answers `dev-orders.v1-{half}`")), "{said}");
+    }
+}
+
+#[test]
 fn what_is_not_supported_yet_is_an_error_and_not_silence() {
     let of = |schema: &str| {
         let spec = format!("  schema: {{ {schema} }}\n  output_ports: [{{ technology: kafka }}]\n");
