@@ -68,7 +68,7 @@ const ORDER: [&[&str]; 3] = [
 fn planned_in_order(mesh: &Mesh) {
     let plan = mesh.run(&["plan", "--out", "p.bin"]).exits(0);
     assert!(plan.last_line().starts_with("Plan: 7 to create, 0 to update"), "{plan}");
-    assert!(plan.out.contains(&format!("look for `{TOPIC}-value`")), "how clients find the subject:\n{plan}");
+    assert!(plan.out.contains("`value.subject.name.strategy`"), "how clients find the subject:\n{plan}");
     let document = mesh.run(&["show", "--json", "p.bin"]).exits(0).out;
     let document: Value = serde_json::from_str(&document).expect("JSON");
     let mut last = BTreeMap::new();
