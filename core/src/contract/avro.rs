@@ -4,7 +4,7 @@
 //! of the text would register a new version for every product.
 
 use crate::contract::{
-    Contract, ContractField, ContractType, Element, RecordName, pascal_case, pii_word, protection_word,
+    Contract, ContractField, ContractType, Element, RecordName, names, pascal_case, pii_word, protection_word,
 };
 use datamesh_provider::canonical_json;
 use serde_json::Value;
@@ -23,9 +23,51 @@ impl Contract {
             out.push_str(r#","doc":"#);
             text(doc, &mut out);
         }
-        fields(&self.fields, &record.name, &mut out);
+        fields(&self.fields, &Naming { name: record.name.clone(), earlier: Vec::new() }, &mut out);
         out.push('}');
         out
+    }
+}
+
+/// At most this many earlier names of one type: each renamed field around it doubles them.
+const EARLIER_NAMES: usize = 32;
+
+/// What the type of a field is called, and was called while fields on the way to it had other names.
+struct Naming {
+    name: String,
+    earlier: Vec<String>,
+}
+
+impl Naming {
+    fn below(&self, field: &ContractField) -> Self {
+        let name = self.with(&pascal_case(&field.name)).name;
+        let parts = std::iter::once(field.name.as_str()).chain(field.aliases());
+        let parts: Vec<String> = parts.map(pascal_case).collect();
+        let parents = std::iter::once(&self.name).chain(&self.earlier);
+        let all = parents.flat_map(|parent| parts.iter().map(move |part| format!("{parent}{part}")));
+        let mut earlier: Vec<String> = all.skip(1).take(EARLIER_NAMES).collect();
+        earlier.retain(|other| *other != name);
+        Self { name, earlier }
+    }
+
+    fn with(&self, suffix: &str) -> Self {
+        let longer = |name: &String| format!("{name}{suffix}");
+        Self { name: longer(&self.name), earlier: self.earlier.iter().map(longer).collect() }
+    }
+
+    /// As the keys of a record or an enum.
+    fn write(&self, out: &mut String) {
+        text(&self.name, out);
+        aliases(self.earlier.iter().map(String::as_str), out);
+    }
+}
+
+/// The names under which readers find what was written before (Avro specification, "Aliases").
+fn aliases<'a>(names: impl Iterator<Item = &'a str>, out: &mut String) {
+    let names: Vec<&str> = names.collect();
+    if !names.is_empty() {
+        out.push_str(r#","aliases":"#);
+        list(&names, out, |name, out| text(name, out));
     }
 }
 
@@ -53,13 +95,13 @@ fn list<T>(items: &[T], out: &mut String, mut each: impl FnMut(&T, &mut String))
     out.push(']');
 }
 
-fn fields(all: &[ContractField], parent: &str, out: &mut String) {
+fn fields(all: &[ContractField], parent: &Naming, out: &mut String) {
     out.push_str(r#","fields":"#);
     list(all, out, |one, out| field(one, parent, out));
 }
 
-fn field(field: &ContractField, parent: &str, out: &mut String) {
-    let name = format!("{parent}{}", pascal_case(&field.name));
+fn field(field: &ContractField, parent: &Naming, out: &mut String) {
+    let name = parent.below(field);
     out.push_str(r#"{"name":"#);
     text(&field.name, out);
     out.push_str(r#","type":"#);
@@ -85,8 +127,17 @@ fn field(field: &ContractField, parent: &str, out: &mut String) {
         _ if !field.required => out.push_str(r#","default":null"#),
         _ => {}
     }
+    aliases(field.aliases(), out);
     tags(field, out);
     out.push('}');
+}
+
+impl ContractField {
+    /// Earlier names that Avro can spell, the newest first.
+    fn aliases(&self) -> impl Iterator<Item = &str> {
+        let earlier = self.renamed_from.iter().flatten().rev().map(String::as_str);
+        earlier.filter(|name| names::is_avro_name(name))
+    }
 }
 
 fn tags(field: &ContractField, out: &mut String) {
@@ -100,17 +151,17 @@ fn tags(field: &ContractField, out: &mut String) {
     }
 }
 
-fn nullable(ty: &ContractType, name: &str, out: &mut String) {
+fn nullable(ty: &ContractType, name: &Naming, out: &mut String) {
     out.push_str(r#"["null","#);
     of_type(ty, name, out);
     out.push(']');
 }
 
-fn element(element: &Element, name: &str, out: &mut String) {
+fn element(element: &Element, name: &Naming, out: &mut String) {
     if element.required { of_type(&element.ty, name, out) } else { nullable(&element.ty, name, out) }
 }
 
-fn of_type(ty: &ContractType, name: &str, out: &mut String) {
+fn of_type(ty: &ContractType, name: &Naming, out: &mut String) {
     out.push_str(match ty {
         ContractType::Boolean => r#""boolean""#,
         ContractType::Int => r#""int""#,
@@ -133,11 +184,11 @@ fn of_type(ty: &ContractType, name: &str, out: &mut String) {
     });
 }
 
-fn of_nested(ty: &ContractType, name: &str, out: &mut String) {
+fn of_nested(ty: &ContractType, name: &Naming, out: &mut String) {
     match ty {
         ContractType::Enum(symbols) => {
             out.push_str(r#"{"type":"enum","name":"#);
-            text(name, out);
+            name.write(out);
             out.push_str(r#","symbols":"#);
             list(symbols, out, |symbol, out| text(symbol, out));
         }
@@ -156,7 +207,7 @@ fn of_nested(ty: &ContractType, name: &str, out: &mut String) {
         ContractType::Map(entry) => entries(&entry.0, &entry.1, name, out),
         ContractType::Struct(nested) => {
             out.push_str(r#"{"type":"record","name":"#);
-            text(name, out);
+            name.write(out);
             fields(nested, name, out);
         }
         _ => return,
@@ -165,13 +216,13 @@ fn of_nested(ty: &ContractType, name: &str, out: &mut String) {
 }
 
 /// A map whose keys are no strings: Iceberg's convention for Avro, an array of entries.
-fn entries(key: &ContractType, value: &Element, name: &str, out: &mut String) {
+fn entries(key: &ContractType, value: &Element, name: &Naming, out: &mut String) {
     out.push_str(r#"{"type":"array","items":{"type":"record","name":"#);
-    text(name, out);
+    name.write(out);
     out.push_str(r#","fields":[{"name":"key","type":"#);
-    of_type(key, &format!("{name}Key"), out);
+    of_type(key, &name.with("Key"), out);
     out.push_str(r#"},{"name":"value","type":"#);
-    element(value, &format!("{name}Value"), out);
+    element(value, &name.with("Value"), out);
     out.push_str(if value.required { "}]}" } else { r#","default":null}]}"# });
     out.push_str(r#","logicalType":"map""#);
 }

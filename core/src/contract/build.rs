@@ -98,7 +98,40 @@ impl Builder {
             self.name(field, &mut seen);
             all.extend(self.field(field, level));
         }
+        self.earlier_names(fields);
         all
+    }
+
+    /// What a field was called belongs to it alone.
+    fn earlier_names(&mut self, fields: &[Spanned<Field>]) {
+        if fields.iter().all(|field| field.renamed_from.is_none()) {
+            return;
+        }
+        let today: HashMap<&str, &Spanned<String>> =
+            fields.iter().map(|field| (field.name.value.as_str(), &field.name)).collect();
+        let mut claimed: HashMap<&str, &Spanned<String>> = HashMap::new();
+        for field in fields {
+            for earlier in field.renamed_from.iter().flat_map(|names| &names.0) {
+                let name = earlier.value.as_str();
+                let (detail, other) = if let Some(other) = today.get(name) {
+                    let detail = format!(
+                        "`{}` says that it was called `{name}`, and a field has this name today.",
+                        field.name.value
+                    );
+                    (detail, *other)
+                } else if let Some(other) = claimed.insert(name, earlier) {
+                    (format!("`{name}` stands twice among the earlier names of these fields."), other)
+                } else {
+                    continue;
+                };
+                self.diagnostics.push(
+                    Diagnostic::error(codes::BAD_RENAME, detail)
+                        .on(earlier, "an earlier name")
+                        .on(other, "the same name")
+                        .help("Remove it under `renamed_from`, or give the field that has it another name."),
+                );
+            }
+        }
     }
 
     fn name<'a>(&mut self, field: &'a Spanned<Field>, seen: &mut HashMap<String, &'a Spanned<String>>) {
@@ -163,6 +196,10 @@ impl Builder {
             pii: field.pii.as_ref().map(|p| p.value),
             pii_type: field.pii_type.as_ref().map(|p| p.value),
             governance: field.governance.as_ref().map(|g| g.value),
+            renamed_from: field
+                .renamed_from
+                .as_ref()
+                .map(|names| names.0.iter().map(|name| name.value.clone()).collect()),
             span: field.name.span,
         })
     }

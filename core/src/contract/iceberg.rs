@@ -22,6 +22,9 @@ fn column(field: &ContractField) -> Value {
     if let Some(doc) = field.description.as_deref().filter(|doc| !doc.is_empty()) {
         column.insert("doc".into(), doc.into());
     }
+    if let Some(earlier) = &field.renamed_from {
+        column.insert("renamed_from".into(), earlier.as_slice().into());
+    }
     Value::Object(column)
 }
 

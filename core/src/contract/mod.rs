@@ -59,6 +59,8 @@ pub struct ContractField {
     pub pii: Option<bool>,
     pub pii_type: Option<PiiType>,
     pub governance: Option<Protection>,
+    /// Earlier names, oldest first. An empty list says that it never had another.
+    pub renamed_from: Option<Vec<String>>,
     /// The place of the name.
     pub span: Option<Span>,
 }

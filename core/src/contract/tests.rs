@@ -1,6 +1,6 @@
 use super::*;
 use crate::manifest::model::{Field, Rare};
-use crate::manifest::values::{ElementType, Node, PartitionBy, Scalar, Values};
+use crate::manifest::values::{ElementType, Node, OneOrMany, PartitionBy, Scalar, Values};
 use datamesh_provider::{Diagnostics, Located, Spanned, canonical_json};
 use serde_json::{Value, json};
 use snapbox::assert_data_eq;
@@ -292,6 +292,56 @@ fn nested_names_never_collide_silently() {
         }),
     ];
     assert_eq!(codes_of(&fields, &[]), ["DM0214"]);
+}
+
+fn renamed(field: Spanned<Field>, earlier: &[&str]) -> Spanned<Field> {
+    let mut field = field;
+    field.value.renamed_from = rare(OneOrMany(earlier.iter().map(|name| text(name)).collect()));
+    field
+}
+
+#[test]
+fn readers_find_what_was_written_under_earlier_names() {
+    let kind = field("kind", "enum", |f| f.values = symbols(&["a", "b"]));
+    let inner = field("customer", "struct", |f| {
+        f.fields = vec![renamed(kind, &["sort", "not-avro"]), renamed(plain("name", "string"), &[])];
+    });
+    let contract = good(&[renamed(plain("id", "int"), &["key", "number"]), renamed(inner, &["buyer"])], &[]);
+    let schema: Value = serde_json::from_str(&avro(&contract, "shop.Orders", None)).expect("JSON");
+    let (id, customer) = (&schema["fields"][0], &schema["fields"][1]);
+    assert_eq!(id["aliases"], json!(["number", "key"]), "the newest first");
+    assert_eq!(customer["aliases"], json!(["buyer"]));
+    let record = &customer["type"][1];
+    assert_eq!((&record["name"], &record["aliases"]), (&json!("OrdersCustomer"), &json!(["OrdersBuyer"])));
+    let kind = &record["fields"][0];
+    assert_eq!((&kind["aliases"], record["fields"][1].get("aliases")), (&json!(["sort"]), None));
+    let all = json!(["OrdersCustomerSort", "OrdersBuyerKind", "OrdersBuyerSort"]);
+    assert_eq!(kind["type"][1]["aliases"], all);
+    apache_avro::Schema::parse_str(&schema.to_string()).expect("Avro");
+    let columns = contract.columns();
+    assert_eq!(columns[0]["renamed_from"], json!(["key", "number"]));
+    assert_eq!(columns[1]["type"]["fields"][1]["renamed_from"], json!([]), "never had another");
+}
+
+#[test]
+fn earlier_names_belong_to_one_field() {
+    let codes = |a: &[&str], b: &[&str]| {
+        codes_of(&[renamed(plain("a", "int"), a), renamed(plain("b", "int"), b)], &[])
+    };
+    assert_eq!(codes(&["x", "y"], &["z"]), Vec::<&str>::new());
+    for (a, b) in [(&["b"][..], &[][..]), (&["a"], &[]), (&["x", "x"], &[]), (&["x"], &["x"])] {
+        assert_eq!(codes(a, b), ["DM0216"], "{a:?} {b:?}");
+    }
+}
+
+#[test]
+fn earlier_names_of_nested_types_do_not_multiply_without_end() {
+    let mut inner = plain("leaf", "int");
+    for _ in 0..20 {
+        inner = renamed(field("s", "struct", |f| f.fields = vec![inner.clone()]), &["a", "b", "c"]);
+    }
+    let text = avro(&good(&[inner], &[]), "Orders", None);
+    assert!(text.len() < 100_000, "{}", text.len());
 }
 
 #[test]

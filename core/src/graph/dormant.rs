@@ -66,9 +66,6 @@ pub(crate) fn product(doc: &DataProduct, found: &mut Diagnostics) {
 
 fn fields(all: &[Spanned<Field>], found: &mut Diagnostics) {
     for field in all {
-        if let Some(renamed) = &field.renamed_from {
-            found.push(not_enforced("renamed_from", renamed.span));
-        }
         if let Some(optional) = &field.optional {
             found.push(not_enforced("optional", optional.span));
         }

@@ -117,7 +117,7 @@ fn create(sides: &Sides<'_>, wanted: &DesiredResource, reason: &str) -> Decision
     let filled = sides.filled.clone().unwrap_or_default();
     let view = match &sides.prior {
         None => View::Create { desired: &filled },
-        Some(prior) => View::Gone { prior: &prior.attributes, desired: Some(&filled) },
+        Some(prior) => View::Gone { prior: prior.known(), desired: Some(&filled) },
     };
     let (spec, diagnostics) = match diff(sides, view, &wanted.object.spans) {
         Ok(found) => found,
@@ -219,7 +219,7 @@ fn update(
     let unfinished = prior.record.unfinished;
     // A creation that was cut off goes on: what it was to give is still to come.
     let desired = if unfinished { sides.filled.clone().unwrap_or_default() } else { declared.clone() };
-    let view = View::Update { prior: &prior.attributes, live, desired: &desired };
+    let view = View::Update { prior: prior.known(), live, desired: &desired };
     let (spec, diagnostics) = match diff(sides, view, &wanted.object.spans) {
         Ok(found) => found,
         Err(decision) => return *decision,
@@ -278,7 +278,7 @@ pub(crate) fn either(first: &Attributes, second: &Attributes) -> Attributes {
 
 /// What differs live from what was last applied, read from applied to live.
 pub(crate) fn drift_of(sides: &Sides<'_>, prior: &PriorSide<'_>, live: &Attributes) -> Option<Drift> {
-    let view = View::Update { prior: &prior.attributes, live, desired: &prior.attributes };
+    let view = View::Update { prior: prior.known(), live, desired: &prior.attributes };
     let (spec, _) = sides.ty.diff(view, sides.facts, &SpanMap::default()).ok()?;
     if spec.changes.is_empty() {
         return None;
@@ -493,7 +493,7 @@ fn blank(sides: &Sides<'_>, wanted: &DesiredResource, action: Action, reason: &s
         unchanged: 0,
         notes,
         computed: Vec::new(),
-        prior: prior.map(|prior| prior.attributes.clone()),
+        prior: prior.map(|prior| prior.known().clone()),
         live: None,
         planned: sides.declared.clone(),
         declared: sides.declared.clone(),

@@ -32,8 +32,17 @@ pub(crate) struct Sides<'a> {
 pub(crate) struct PriorSide<'a> {
     pub(crate) record: &'a PriorResource,
     pub(crate) attributes: Attributes,
+    /// The same with what the system assigned to its parts, where its type goes by that.
+    recalled: Option<Attributes>,
     /// The address it had, where a move brings it here.
     pub(crate) moved_from: Option<&'a Address>,
+}
+
+impl PriorSide<'_> {
+    /// What was last applied, as a diff wants to know it.
+    pub(crate) fn known(&self) -> &Attributes {
+        self.recalled.as_ref().unwrap_or(&self.attributes)
+    }
 }
 
 /// What is known of the live object.
@@ -168,7 +177,8 @@ impl<'a> Index<'a> {
             None => None,
             Some((record, moved_from)) => {
                 let attributes = ty.normalize(&record.attributes).map_err(bad)?;
-                Some(PriorSide { record, attributes, moved_from })
+                let recalled = ty.recall(&attributes, &record.computed);
+                Some(PriorSide { record, attributes, recalled, moved_from })
             }
         };
         let key = match (&prior, desired) {

@@ -132,11 +132,13 @@ impl<'a> Builder<'a> {
         self.operations[operation].action == OpAction::Delete
     }
 
-    /// Within one owner, systems take turns: topic and table before subject before catalog; deletes the other way.
+    /// Within one owner, systems take turns: topic and table before subject before catalog; deletes the other way. Who
+    /// writes with a schema finds the columns for it, and nobody writes any more what a table has no column for.
     fn link_by_rank(&self, edges: &mut Vec<(usize, usize)>) {
         let mut by_owner: BTreeMap<(String, bool), Ranks> = BTreeMap::new();
         for (address, ends) in &self.ends {
-            let rank = self.types.get(address.ty()).map_or(0, |ty| ty.schema().rank);
+            let step = &self.operations[ends.0].step;
+            let rank = self.types.get(address.ty()).map_or(0, |ty| ty.schema().rank_of(step));
             let key = (address.owner(), self.deletes(ends.0));
             by_owner.entry(key).or_default().entry(rank).or_default().push(*ends);
         }

@@ -125,6 +125,12 @@ pub(crate) struct Field {
     /// `None`: the comment is not managed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) doc: Option<String>,
+    /// Declared: earlier names, oldest first. An empty list says that it never had another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) renamed_from: Option<Vec<String>>,
+    /// Live, and last applied: the number by which the catalog knows the column, whatever its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<i64>,
 }
 
 impl fmt::Display for Type {
@@ -207,7 +213,7 @@ impl Type {
         }
     }
 
-    /// Reads the table specification's JSON form; ids are dropped.
+    /// Reads the table specification's JSON form; of the ids, those of fields are kept.
     pub(crate) fn from_spec(value: &Value) -> Result<Self, String> {
         if let Value::String(text) = value {
             return Ok(Self::Primitive(Primitive::parse(text)));
@@ -267,7 +273,7 @@ pub(crate) fn fields_to_spec(fields: &[Field], next: &mut dyn FnMut() -> i64) ->
         .collect()
 }
 
-/// Columns of the table specification's JSON form; ids are dropped.
+/// Columns of the table specification's JSON form.
 pub(crate) fn fields_from_spec(value: &Value) -> Result<Vec<Field>, String> {
     let items = value.as_array().ok_or("`fields` is not a list")?;
     items
@@ -280,6 +286,8 @@ pub(crate) fn fields_from_spec(value: &Value) -> Result<Vec<Field>, String> {
                 ty: Type::from_spec(ty)?,
                 required: item.get("required").and_then(Value::as_bool).unwrap_or_default(),
                 doc: item.get("doc").and_then(Value::as_str).map(str::to_owned),
+                renamed_from: None,
+                id: item.get("id").and_then(Value::as_i64),
             })
         })
         .collect()
@@ -358,7 +366,10 @@ mod tests {
         });
         assert_eq!(id, 4);
         assert_eq!(spec["value"]["element"]["fields"][0]["id"], json!(4));
-        assert_eq!(Type::from_spec(&spec), Ok(ty));
+        let read = Type::from_spec(&spec).expect("a type");
+        let numbered = read.to_attributes();
+        assert_eq!(numbered["value"]["element"]["fields"][0]["id"], json!(4));
+        assert_eq!(read.to_string(), ty.to_string());
     }
 
     #[test]

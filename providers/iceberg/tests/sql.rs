@@ -303,7 +303,7 @@ async fn what_others_added_survives_our_update_and_nothing_else_does_not() {
         .iter()
         .filter_map(|f| f["name"].as_str())
         .collect();
-    assert_eq!(names, ["a", "theirs", "b"]);
+    assert_eq!(names, ["theirs", "a", "b"]);
     assert_eq!(done.attributes["properties"], json!({"ours": "2", "theirs": "1"}));
     assert_eq!(done.incarnation, live.incarnation);
 }

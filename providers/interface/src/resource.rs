@@ -35,10 +35,20 @@ pub struct Schema {
     /// Where creates of this type stand in the order across systems; deletes go the other way.
     /// 10 namespace · 20 table, topic · 30 subject · 40 ACL · 50 catalog.
     pub rank: u32,
+    /// Steps that stand elsewhere in that order: what takes something away from writers comes after the schema that
+    /// tells them so.
+    pub step_ranks: &'static [(&'static str, u32)],
     /// At most this many operations in one call.
     pub batch: usize,
     /// Steps of a deletion that wait until what it depends on is gone, and are left out where that stays.
     pub late: &'static [&'static str],
+}
+
+impl Schema {
+    /// Where a step stands in the order across systems.
+    pub fn rank_of(&self, step: &str) -> u32 {
+        self.step_ranks.iter().find(|(name, _)| *name == step).map_or(self.rank, |(_, rank)| *rank)
+    }
 }
 
 /// Attributes that do not have the shape their type wants: a bug of resolve, a tampered state or plan.
@@ -75,6 +85,12 @@ pub trait Resource: Send + Sync + 'static {
     /// The part of `live` that `like` manages: what core compares after an apply, and records for an adoption.
     fn managed(live: &Self::Attrs, like: &Self::Attrs) -> Self::Attrs;
 
+    /// What was last applied with what the system assigned to its parts then, where a diff goes by that: the ids of
+    /// columns, which tell a column from another one of its name. `computed`: what is recorded as assigned.
+    fn recall(_prior: &Attributes, _computed: &Attributes) -> Option<Attributes> {
+        None
+    }
+
     /// Reads attributes that an older version of the tool recorded.
     fn upgrade(from: u32, raw: Attributes) -> Result<Self::Attrs, DecodeError>;
 
@@ -105,6 +121,7 @@ pub trait ResourceType: fmt::Debug + Send + Sync {
         at: &SpanMap,
     ) -> Result<(ChangeSpec, Diagnostics), DecodeError>;
     fn managed(&self, live: &Attributes, like: &Attributes) -> Result<Attributes, DecodeError>;
+    fn recall(&self, prior: &Attributes, computed: &Attributes) -> Option<Attributes>;
     fn upgrade(&self, from: u32, raw: Attributes) -> Result<Attributes, DecodeError>;
     fn shared(&self) -> bool;
     fn uses_existing(&self) -> bool;
@@ -199,6 +216,10 @@ impl<R: Resource> ResourceType for Erased<R> {
 
     fn managed(&self, live: &Attributes, like: &Attributes) -> Result<Attributes, DecodeError> {
         encode::<R>(&R::managed(&decode::<R>(live)?, &decode::<R>(like)?))
+    }
+
+    fn recall(&self, prior: &Attributes, computed: &Attributes) -> Option<Attributes> {
+        R::recall(prior, computed)
     }
 
     fn upgrade(&self, from: u32, raw: Attributes) -> Result<Attributes, DecodeError> {

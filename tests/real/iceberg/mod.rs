@@ -1,14 +1,16 @@
 //! The Iceberg provider on a real REST catalog, and on both kinds of catalog with pyiceberg as the witness.
 
+mod evolution;
+
 use crate::support::python::python;
 use crate::support::servers::servers;
 use datamesh_conformance::testing::{RealClock, SeededEntropy, context};
 use datamesh_conformance::{Sample, Suite};
 use datamesh_iceberg::{DEF, TYPES};
 use datamesh_provider::{
-    Address, Attributes, ConnectRequest, Context, ErrorKind, Facts, LiveObject, Located, ObjectId, OpAction,
-    Operation, OperationId, Outcome, Provider, ProviderError, ReadRequest, ResourceType, SpanMap, SystemName,
-    TypeName, View,
+    Address, Attributes, ChangeSpec, ConnectRequest, Context, Diagnostics, ErrorKind, Facts, LiveObject,
+    Located, ObjectId, OpAction, Operation, OperationId, Outcome, Provider, ProviderError, ReadRequest,
+    ResourceType, SpanMap, SystemName, TypeName, View,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -67,6 +69,11 @@ fn op(ty: &str, id: &str, action: OpAction) -> Operation {
     }
 }
 
+fn changes(prior: &Attributes, live: &LiveObject, desired: &Attributes) -> (ChangeSpec, Diagnostics) {
+    let view = View::Update { prior, live: &live.attributes, desired };
+    ty(TABLE).diff(view, &Facts::default(), &SpanMap::default()).expect("decodes")
+}
+
 /// A connection, and a namespace of one test in it.
 struct Catalog {
     provider: Arc<dyn Provider>,
@@ -117,12 +124,13 @@ impl Catalog {
 
     fn update(&self, id: &str, live: &LiveObject, prior: Value, planned: Value) -> Operation {
         let (prior, planned) = (map(prior), map(planned));
-        let view = View::Update { prior: &prior, live: &live.attributes, desired: &planned };
-        let (spec, found) = ty(TABLE).diff(view, &Facts::default(), &SpanMap::default()).expect("decodes");
+        let known = ty(TABLE).recall(&prior, &live.computed).unwrap_or(prior);
+        let (spec, found) = changes(&known, live, &planned);
         assert!(!found.has_errors(), "{found:?}");
-        assert_eq!(spec.steps, ["update"]);
+        assert_eq!(spec.steps.len(), 1, "one commit");
         Operation {
-            prior: Some(prior),
+            step: spec.steps[0].clone(),
+            prior: Some(known),
             live: Some(live.attributes.clone()),
             planned: Some(planned),
             incarnation: live.incarnation.clone(),

@@ -1,6 +1,6 @@
 """Says what pyiceberg sees of a table, and changes it as somebody else would.
 
-    witness.py CATALOG-PROPERTIES-JSON CATALOG-NAME TABLE show|write|make
+    witness.py CATALOG-PROPERTIES-JSON CATALOG-NAME TABLE show|write|write_again|make|append
 """
 
 import json
@@ -38,7 +38,31 @@ if action == "write":
     missing = {field.name: None for field in arrow}
     table.append(pyarrow.Table.from_pylist([{**missing, **row} for row in rows], schema=arrow))
 
+if action == "write_again":
+    import pyarrow
+
+    arrow = table.schema().as_arrow()
+    row = {field.name: "o-2" if field.name == "number" else None for field in arrow}
+    table.append(pyarrow.Table.from_pylist([row], schema=arrow))
+
+if action == "append":
+    import pyarrow
+
+    # As an engine does that has never heard of us: it takes the table as it is, and tries again when it was too late.
+    from pyiceberg.exceptions import CommitFailedException
+
+    for number in range(20):
+        while True:
+            table = catalog.load_table(identifier)
+            try:
+                row = {field.name: number if field.name == "a" else None for field in table.schema().as_arrow()}
+                table.append(pyarrow.Table.from_pylist([row], schema=table.schema().as_arrow()))
+                break
+            except CommitFailedException:
+                pass
+
 schema, spec, order = table.schema(), table.spec(), table.sort_order()
+rows = table.scan().to_arrow()
 namespace = tuple(identifier.split("."))[:-1]
 print(
     json.dumps(
@@ -62,7 +86,16 @@ print(
             "location": table.location(),
             "version": table.format_version,
             "uuid": str(table.metadata.table_uuid),
-            "rows": table.scan().to_arrow().num_rows,
+            "rows": rows.num_rows,
+            "row": {key: str(value) for key, value in (rows.to_pylist() or [{}])[0].items()},
+            "ids": {schema.find_column_name(number): number for number in schema.field_ids},
+            "schemas": len(table.metadata.schemas),
+            "spec": table.metadata.default_spec_id,
+            "specs": [
+                [past.spec_id, [[f.field_id, str(f.transform), f.name] for f in past.fields]]
+                for past in table.metadata.partition_specs
+            ],
+            "snapshots": len(table.metadata.snapshots),
         }
     )
 )

@@ -203,12 +203,12 @@ fn deprecations_are_checked() {
 
 #[test]
 fn keys_without_effect_warn_on_their_line() {
-    let spec = "  data_class: logs\n  lifecycle: { ignore_changes: [config] }\n  schema: { fields: [{ name: id, type: int, renamed_from: key, optional: true, pii: true, pii_reason: names a person }] }\n  output_ports: [{ technology: kafka }]\n";
+    let spec = "  data_class: logs\n  lifecycle: { ignore_changes: [config] }\n  schema: { fields: [{ name: id, type: int, optional: true, pii: true, pii_reason: names a person }] }\n  output_ports: [{ technology: kafka }]\n";
     let grant = "apiVersion: datamesh.example.com/v1\nkind: AccessGrant\nmetadata: { name: g }\nspec: { product: orders/facts@1, consumer: x }\n";
     let world = world(&[("p.yaml", &product("orders", "facts", spec)), ("g.yaml", grant)]);
     let warned: Vec<_> =
         world.found.iter().filter(|d| d.code.id == "DM0240").map(|d| d.detail.as_str()).collect();
-    for key in ["data_class", "ignore_changes", "renamed_from", "optional", "pii_reason", "AccessGrant"] {
+    for key in ["data_class", "ignore_changes", "optional", "pii_reason", "AccessGrant"] {
         assert!(warned.iter().any(|detail| detail.contains(key)), "{key}: {warned:?}");
     }
     assert!(world.found.iter().all(|d| !d.labels.is_empty() && !d.is_error()), "{}", world.details());

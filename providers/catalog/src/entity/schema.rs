@@ -21,7 +21,15 @@ pub(super) const fn optional(name: &'static str, doc: &'static str) -> Attribute
 
 /// Entities are made again from manifests at any time, so none bears data.
 pub(super) const fn schema(attributes: &'static [AttributeSchema], rank: u32) -> Schema {
-    Schema { version: VERSION, attributes, data_bearing: false, rank, batch: BATCH, late: &[] }
+    Schema {
+        version: VERSION,
+        attributes,
+        data_bearing: false,
+        rank,
+        step_ranks: &[],
+        batch: BATCH,
+        late: &[],
+    }
 }
 
 pub(super) fn validate<A: Entity>(ty: &str, schema: &Schema, attrs: &A, at: &SpanMap) -> Diagnostics {

@@ -24,7 +24,15 @@ impl<K: Kind> Resource for Plain<K> {
     const NAME: &'static str = K::NAME;
 
     fn schema() -> Schema {
-        Schema { version: 1, attributes: &[], data_bearing: K::DATA, rank: K::RANK, batch: 250, late: &[] }
+        Schema {
+            version: 1,
+            attributes: &[],
+            data_bearing: K::DATA,
+            rank: K::RANK,
+            step_ranks: &[],
+            batch: 250,
+            late: &[],
+        }
     }
 
     fn validate(_: &Attributes, _: &SpanMap) -> Diagnostics {

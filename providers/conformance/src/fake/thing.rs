@@ -91,6 +91,7 @@ impl Resource for FakeThing {
             attributes: ATTRIBUTES,
             data_bearing: true,
             rank: 20,
+            step_ranks: &[],
             batch: 100,
             late: &[PURGE],
         }

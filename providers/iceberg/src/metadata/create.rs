@@ -1,14 +1,13 @@
 //! The first metadata of a new table.
 
+use super::layout::{self, ColumnIds, FIRST_PARTITION_ID};
 use super::{Metadata, MetadataError};
 use crate::owner;
-use crate::table::{Attrs, NullOrder};
+use crate::table::Attrs;
 use crate::types::fields_to_spec;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// Partition field ids start here (table specification, "Partitioning").
-const FIRST_PARTITION_ID: i64 = 1000;
 /// What catalogs make where nothing is asked for.
 const DEFAULT_VERSION: u8 = 2;
 
@@ -34,40 +33,30 @@ impl NewTable {
             last_column_id += 1;
             last_column_id
         });
-        let fields = Value::Array(fields);
-        let ids: BTreeMap<String, i64> =
-            super::column_names(&fields).into_iter().map(|(id, name)| (name, id)).collect();
-        let id_of = |name: &str| {
-            let id = ids.get(name).copied();
-            id.ok_or_else(|| MetadataError(format!("there is no column `{name}` to refer to")))
-        };
-        let identifiers = attrs.identifier_fields.iter().flatten();
-        let mut identifiers = identifiers.map(|name| id_of(name)).collect::<Result<Vec<_>, _>>()?;
-        identifiers.sort_unstable();
-        let mut schema = json!({"type": "struct", "schema-id": 0, "fields": fields});
+        let mut schema = Map::from_iter([
+            ("type".to_owned(), json!("struct")),
+            ("schema-id".to_owned(), json!(0)),
+            ("fields".to_owned(), Value::Array(fields)),
+        ]);
+        let ids = ColumnIds::of(&schema);
+        let identifiers = ids.all(attrs.identifier_fields.as_deref().unwrap_or_default())?;
         if !identifiers.is_empty() {
-            schema["identifier-field-ids"] = json!(identifiers);
+            schema.insert("identifier-field-ids".into(), json!(identifiers));
         }
         let mut last_partition_id = FIRST_PARTITION_ID - 1;
         let mut partition_fields = Vec::new();
         for field in attrs.partition_by.iter().flatten() {
             last_partition_id += 1;
             partition_fields.push(json!({
-                "source-id": id_of(&field.source)?, "field-id": last_partition_id,
+                "source-id": ids.get(&field.source)?, "field-id": last_partition_id,
                 "transform": field.transform.to_string(), "name": field.name,
             }));
         }
-        let mut sort_fields = Vec::new();
-        for field in attrs.sort_by.iter().flatten() {
-            sort_fields.push(json!({
-                "transform": field.transform.to_string(), "source-id": id_of(&field.source)?,
-                "direction": field.direction, "null-order": field.null_order.unwrap_or(NullOrder::NullsFirst),
-            }));
-        }
+        let sort_fields = layout::sort_fields(attrs.sort_by.as_deref().unwrap_or_default(), &ids)?;
         let mut properties = attrs.properties.clone().unwrap_or_default();
         properties.insert(owner::PROPERTY.to_owned(), owner_mark.to_owned());
         Ok(Self {
-            schema,
+            schema: Value::Object(schema),
             partition_spec: json!({"spec-id": 0, "fields": partition_fields}),
             // Order 0 is reserved for "unsorted".
             sort_order: json!({"order-id": i32::from(!sort_fields.is_empty()), "fields": sort_fields}),

@@ -5,18 +5,22 @@
 
 mod commit;
 mod create;
+mod layout;
 mod name_mapping;
+mod schema_edit;
+mod update;
 
 pub(crate) use commit::Commit;
 pub(crate) use create::NewTable;
 
+use self::update::Update;
 use crate::owner;
 use crate::table::{Attrs, Direction, NullOrder, PartitionField, SortField};
 use crate::transform::Transform;
 use crate::types::fields_from_spec;
 use datamesh_provider::{Attributes, DecodeError, Resource};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A table's metadata. Construction checks what every reader relies on.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +45,13 @@ impl Metadata {
         metadata.number("format-version")?;
         metadata.schema()?;
         Ok(metadata)
+    }
+
+    /// With an update made to it.
+    fn after(&self, update: &Update) -> Self {
+        let mut raw = self.raw.clone();
+        update.apply(&mut raw);
+        Self { raw }
     }
 
     /// The document's bytes, for catalogs where the client writes it.
@@ -70,6 +81,24 @@ impl Metadata {
     fn entry(&self, list: &str, id_key: &str, id: i64) -> Option<&Value> {
         let entries = self.raw.get(list)?.as_array()?;
         entries.iter().find(|entry| entry.get(id_key).and_then(Value::as_i64) == Some(id))
+    }
+
+    /// The entries of a list of the document.
+    fn list(&self, key: &str) -> &[Value] {
+        self.raw.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Dotted names of the current columns by id.
+    pub(crate) fn column_names(&self) -> BTreeMap<i64, String> {
+        let fields = self.schema().ok().and_then(|schema| schema.get("fields"));
+        column_names(fields.unwrap_or(&Value::Null))
+    }
+
+    /// Ids of the columns that any partition spec or sort order of the history goes by.
+    fn referenced(&self) -> BTreeSet<i64> {
+        let lists = ["partition-specs", "sort-orders"].into_iter().flat_map(|key| self.list(key));
+        let fields = lists.filter_map(|entry| entry.get("fields")?.as_array()).flatten();
+        fields.filter_map(|field| source_id(field)?.as_i64()).collect()
     }
 
     /// The current schema. Version 1 documents may carry it under `schema` alone.
@@ -155,6 +184,7 @@ impl Metadata {
             properties: Some(properties),
             location: Some(self.location().to_owned()),
             format_version: u8::try_from(self.number("format-version")?).ok(),
+            referenced: Some(self.referenced()).filter(|ids| !ids.is_empty()),
         };
         Ok((crate::table::IcebergTable::normalize(attrs), owner))
     }
@@ -216,5 +246,7 @@ pub(crate) fn decode<R: Resource>(raw: Attributes) -> Result<R::Attrs, DecodeErr
         .map_err(|error| DecodeError { ty: R::NAME, why: error.to_string() })
 }
 
+#[cfg(test)]
+mod evolution_tests;
 #[cfg(test)]
 mod tests;

@@ -1,34 +1,72 @@
 //! The mapping of names to column ids, for data files that carry no ids (table specification, "Column Projection").
 //!
 //! Where a table has one, a column that is missing in it reads as null from such files, whatever they hold. So a
-//! column that is added is added to it, too.
+//! column that is added is added to it, too, and one that is renamed is there under both names.
 
-use super::commit::Update;
 use super::{Metadata, word};
 use crate::table::ColumnEdit;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub(super) const PROPERTY: &str = "schema.name-mapping.default";
 
-/// The table's mapping with the added columns in it; `None` where it has none, or one that cannot be read.
-pub(super) fn extended(base: &Metadata, edits: &[ColumnEdit], update: &Update) -> Option<String> {
-    let Update::Schema { schema, .. } = update else { return None };
-    let mut mapping: Value = serde_json::from_str(base.properties().get(PROPERTY)?).ok()?;
-    let mut added = false;
+/// The table's mapping after the edits; `None` where it has none, or one that cannot be read, or it stays. Paths are
+/// those of the table before them. `schema`: after them.
+pub(super) fn edited(base: &Metadata, edits: &[ColumnEdit], schema: &Map<String, Value>) -> Option<String> {
+    let before: Value = serde_json::from_str(base.properties().get(PROPERTY)?).ok()?;
+    let mut mapping = before.clone();
+    let fields = schema.get("fields")?;
     for edit in edits {
-        let ColumnEdit::Add { parent, field } = edit else { continue };
-        let column = find(schema.get("fields")?, parent, &field.name)?;
-        let level = parent.iter().try_fold(&mut mapping, |level, step| {
-            let entry = level.as_array_mut()?.iter_mut().find(|entry| has_name(entry, step))?;
-            Some(entry.as_object_mut()?.entry("fields").or_insert_with(|| json!([])))
-        });
-        let Some(level) = level.and_then(Value::as_array_mut) else { continue };
-        if !level.iter().any(|entry| has_name(entry, &field.name)) {
-            level.push(entry(&field.name, column.get("id")?, column.get("type")?));
-            added = true;
-        }
+        match edit {
+            ColumnEdit::Add { parent, field } => add(&mut mapping, fields, parent, edits, &field.name),
+            ColumnEdit::Rename { path, to } => rename(&mut mapping, path, to),
+            _ => None,
+        };
     }
-    added.then(|| mapping.to_string())
+    (mapping != before).then(|| mapping.to_string())
+}
+
+fn add(
+    mapping: &mut Value,
+    fields: &Value,
+    parent: &[String],
+    edits: &[ColumnEdit],
+    name: &str,
+) -> Option<()> {
+    let column = find(fields, &as_renamed(parent, edits), name)?;
+    let level = parent.iter().try_fold(mapping, |level, step| {
+        let entry = level.as_array_mut()?.iter_mut().find(|entry| has_name(entry, step))?;
+        Some(entry.as_object_mut()?.entry("fields").or_insert_with(|| json!([])))
+    });
+    let level = level?.as_array_mut()?;
+    if !level.iter().any(|entry| has_name(entry, name)) {
+        level.push(entry(name, column.get("id")?, column.get("type")?));
+    }
+    Some(())
+}
+
+fn rename(mapping: &mut Value, path: &[String], to: &str) -> Option<()> {
+    let mut level = mapping;
+    for (at, step) in path.iter().enumerate() {
+        let entry = level.as_array_mut()?.iter_mut().find(|entry| has_name(entry, step))?;
+        if at + 1 == path.len() {
+            let names = entry.get_mut("names")?.as_array_mut()?;
+            if !names.iter().any(|known| known == to) {
+                names.push(json!(to));
+            }
+            return Some(());
+        }
+        level = entry.get_mut("fields")?;
+    }
+    None
+}
+
+/// A path of the table before the edits, as it is called after them.
+fn as_renamed(path: &[String], edits: &[ColumnEdit]) -> Vec<String> {
+    let renamed = |at: usize| {
+        let mut renames = edits.iter().filter_map(ColumnEdit::renamed);
+        renames.find(|(old, _)| *old == &path[..=at]).map(|(_, to)| to.to_owned())
+    };
+    (0..path.len()).map(|at| renamed(at).unwrap_or_else(|| path[at].clone())).collect()
 }
 
 fn has_name(entry: &Value, name: &str) -> bool {

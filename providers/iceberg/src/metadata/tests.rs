@@ -1,5 +1,5 @@
 use super::*;
-use crate::table::{ColumnEdit, IcebergTable, PropertyEdits};
+use crate::table::{ColumnEdit, Comparison, IcebergTable, PropertyEdits};
 use crate::types::Field;
 use serde_json::json;
 
@@ -33,11 +33,27 @@ fn column(name: &str) -> ColumnEdit {
     ColumnEdit::Add { parent: Vec::new(), field }
 }
 
+/// The commit of these edits.
+fn planned(
+    base: &Metadata,
+    columns: &[ColumnEdit],
+    properties: &PropertyEdits,
+    owner: Option<(&str, &str)>,
+) -> Result<Commit, MetadataError> {
+    let (columns, properties) = (columns.to_vec(), properties.clone());
+    Commit::plan(base, &Comparison { columns, properties, ..Comparison::default() }, owner)
+}
+
 #[test]
 fn what_is_made_reads_back_as_declared() {
     let (live, owner) = made().attributes().expect("attributes");
     assert_eq!(owner.as_deref(), Some("lineage/address"));
-    assert_eq!(live, Attrs { location: Some("file:///w/t".into()), ..declared() });
+    let managed = IcebergTable::managed(&live, &declared());
+    assert_eq!(managed, declared());
+    assert_eq!(live.location.as_deref(), Some("file:///w/t"));
+    let ids = live.fields.iter().flatten().map(|field| field.id);
+    assert_eq!(ids.collect::<Vec<_>>(), [Some(1), Some(2), Some(3)]);
+    assert_eq!(live.referenced, Some([3, 4].into()));
 }
 
 #[test]
@@ -82,7 +98,7 @@ fn a_commit_keeps_what_it_does_not_know() {
     base.raw.insert("snapshots".into(), json!([{"snapshot-id": 9_007_199_254_740_993_i64}]));
     base.raw["schemas"][0]["fields"][1]["initial-default"] = json!("x");
     let properties = PropertyEdits::compare(None, None, None);
-    let commit = Commit::plan(&base, &[column("b")], &properties, None).expect("planned");
+    let commit = planned(&base, &[column("b")], &properties, None).expect("planned");
     let after = commit.apply(&base, "file:///w/t/metadata/0.json", 2_000).expect("applied");
     assert_eq!(after.raw["next-row-id"], json!(7));
     assert_eq!(after.raw["snapshots"][0]["snapshot-id"], json!(9_007_199_254_740_993_i64));
@@ -102,9 +118,7 @@ fn a_schema_of_the_history_is_used_again() {
     let doc = |doc: &str| ColumnEdit::Doc { path: vec!["id".into()], before: None, doc: Some(doc.into()) };
     let none = PropertyEdits::default();
     let step = |base: &Metadata, edit: ColumnEdit| {
-        Commit::plan(base, &[edit], &none, None)
-            .and_then(|commit| commit.apply(base, "f", 1))
-            .expect("applied")
+        planned(base, &[edit], &none, None).and_then(|commit| commit.apply(base, "f", 1)).expect("applied")
     };
     let base = made();
     let changed = step(&base, doc("Other"));
@@ -125,7 +139,7 @@ fn nested_columns_are_added_and_commented_where_they_are() {
         },
         ColumnEdit::Doc { path: vec!["buyer".into(), "id".into()], before: None, doc: Some("Who".into()) },
     ];
-    let commit = Commit::plan(&base, &edits, &PropertyEdits::default(), None).expect("planned");
+    let commit = planned(&base, &edits, &PropertyEdits::default(), None).expect("planned");
     let after = commit.apply(&base, "f", 1).expect("applied");
     let inner = &after.raw["schemas"][1]["fields"][0]["type"]["fields"];
     assert_eq!(
@@ -133,7 +147,7 @@ fn nested_columns_are_added_and_commented_where_they_are() {
         (&json!("Who"), &json!("tier"), &json!(5))
     );
     let lost = [ColumnEdit::Doc { path: vec!["buyer".into(), "x".into()], before: None, doc: None }];
-    assert!(Commit::plan(&base, &lost, &PropertyEdits::default(), None).is_err());
+    assert!(planned(&base, &lost, &PropertyEdits::default(), None).is_err());
 }
 
 #[test]
@@ -142,7 +156,7 @@ fn a_commit_asserts_what_it_relies_on_and_no_snapshot() {
     let kinds = |columns: &[ColumnEdit]| -> Vec<String> {
         let set =
             PropertyEdits { set: [("k".to_owned(), "v".to_owned())].into(), ..PropertyEdits::default() };
-        let commit = Commit::plan(&base, columns, &set, Some((owner::PROPERTY, "me"))).expect("planned");
+        let commit = planned(&base, columns, &set, Some((owner::PROPERTY, "me"))).expect("planned");
         let request = commit.request(&["a".into(), "b".into()], "t");
         assert_eq!(request["identifier"], json!({"namespace": ["a", "b"], "name": "t"}));
         let updates = request["updates"].as_array().expect("updates");
@@ -162,7 +176,7 @@ fn the_log_of_files_is_bounded_by_the_tables_own_setting() {
     now.raw["properties"]["write.metadata.previous-versions-max"] = json!("2");
     for n in 0..5 {
         let set = PropertyEdits { set: [("k".to_owned(), n.to_string())].into(), ..PropertyEdits::default() };
-        let commit = Commit::plan(&now, &[], &set, None).expect("planned");
+        let commit = planned(&now, &[], &set, None).expect("planned");
         now = commit.apply(&now, &format!("f{n}"), 10).expect("applied");
     }
     let log = now.raw["metadata-log"].as_array().expect("a log");
@@ -185,7 +199,7 @@ fn tables_of_the_first_format_version_are_read_and_changed() {
         (live.format_version, live.partition_by.map(|fields| fields.len()), owner),
         (Some(1), Some(1), None)
     );
-    let commit = Commit::plan(&first, &[column("b")], &PropertyEdits::default(), None).expect("planned");
+    let commit = planned(&first, &[column("b")], &PropertyEdits::default(), None).expect("planned");
     let after = commit.apply(&first, "f", 6).expect("applied");
     assert_eq!(after.raw["schema"]["fields"][2]["name"], json!("b"));
     assert_eq!(after.schema().ok().and_then(|schema| schema.get("schema-id")), Some(&json!(1)));
@@ -237,8 +251,7 @@ fn an_added_column_joins_the_mapping_of_names_where_there_is_one() {
         ColumnEdit::Add { parent: vec!["buyer".into()], field: tier },
     ];
     let mut base = made();
-    let commit =
-        |base: &Metadata| Commit::plan(base, &edits, &PropertyEdits::default(), None).expect("planned");
+    let commit = |base: &Metadata| planned(base, &edits, &PropertyEdits::default(), None).expect("planned");
     assert_eq!(commit(&base).updates.len(), 1, "no mapping, none made");
     let mapping = json!([{"field-id": 1, "names": ["buyer"], "fields": [{"field-id": 4, "names": ["id"]}]},
                          {"field-id": 2, "names": ["id"]}]);

@@ -30,6 +30,7 @@ pub(super) const SCHEMA: Schema = Schema {
     }],
     data_bearing: false,
     rank: 10,
+    step_ranks: &[],
     batch: 50,
     late: &[],
 };

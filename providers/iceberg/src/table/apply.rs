@@ -2,7 +2,7 @@
 
 use super::read::{live, table_id};
 use super::schema::{Attrs, IcebergTable};
-use super::{compare, diff::Comparison};
+use super::{Comparison, compare};
 use crate::client::{Backend, Ended, Failure, Loaded, Places, guard, settled};
 use crate::codes;
 use crate::ident::TableId;
@@ -239,8 +239,8 @@ impl Call<'_> {
             return Err(self.invalid(first.detail.clone()));
         }
         let owner = (mark != Some(&self.op.owner)).then_some((owner::PROPERTY, self.op.owner.as_str()));
-        let commit = Commit::plan(&base.metadata, &found.columns, &found.properties, owner)
-            .map_err(|error| self.invalid(error.to_string()))?;
+        let commit =
+            Commit::plan(&base.metadata, found, owner).map_err(|error| self.invalid(error.to_string()))?;
         self.guard()?;
         match self.backend.commit(self.cx, &self.id, base, &commit).await {
             Ok(made) => Ok(Some(made)),

@@ -1,18 +1,23 @@
-//! The difference of two column lists: what can be edited in place, and what is forbidden.
+//! The difference of two column lists: what is edited in place, and what is forbidden.
 
+use super::edit::ColumnEdit;
+use super::matching::{Level, Matched, Pair};
 use super::normalize::managed_key;
 use crate::codes;
 use crate::types::{Field, Type};
 use datamesh_provider::{Diagnostic, SpanMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-/// One edit of a live schema.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum ColumnEdit {
-    /// A new optional column, after the others. `parent` is the path of the struct it goes into.
-    Add { parent: Vec<String>, field: Field },
-    /// Another comment; `None` removes it.
-    Doc { path: Vec<String>, before: Option<String>, doc: Option<String> },
+/// What of a table forbids to change a column, beside its columns.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layout<'a> {
+    /// Ids of the columns that a partition spec or a sort order of the table's history goes by.
+    pub(super) referenced: BTreeSet<i64>,
+    /// Dotted names of the columns of a primary key that is not ours.
+    pub(super) identifiers: BTreeSet<&'a str>,
+    /// Names of partition fields that are no column of that name.
+    pub(super) partitions: BTreeSet<&'a str>,
 }
 
 /// What comparing columns found.
@@ -24,66 +29,120 @@ pub(super) struct Columns<'a> {
     pub(super) foreign: usize,
     /// Columns of ours that somebody dropped and that come back empty.
     pub(super) returned: Vec<String>,
+    /// Dotted names of columns in the table that the manifest calls otherwise, and what it calls them.
+    pub(super) renamed: BTreeMap<String, String>,
+    layout: Layout<'a>,
     spans: Option<&'a SpanMap>,
 }
 
-/// One level of columns, three ways.
-#[derive(Clone, Copy)]
-pub(super) struct Level<'a> {
-    pub(super) prior: Option<&'a [Field]>,
-    pub(super) live: &'a [Field],
-    pub(super) desired: &'a [Field],
+/// The names of a level by themselves in lower case.
+type Folded<'a> = BTreeMap<String, &'a str>;
+
+/// Where a column stands: by the names of the table, and by those of the manifest.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    live: Vec<String>,
+    desired: Vec<String>,
 }
 
-fn by_name<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
-    fields.iter().find(|field| field.name == name)
+impl Place {
+    fn below(&self, live: &str, desired: &str) -> Self {
+        let mut below = self.clone();
+        below.live.push(live.to_owned());
+        below.desired.push(desired.to_owned());
+        below
+    }
+
+    fn name(&self) -> String {
+        self.desired.join(".")
+    }
 }
 
 impl<'a> Columns<'a> {
-    pub(super) fn new(spans: &'a SpanMap) -> Self {
-        Self { spans: Some(spans), ..Self::default() }
+    pub(super) fn new(layout: Layout<'a>, spans: &'a SpanMap) -> Self {
+        Self { layout, spans: Some(spans), ..Self::default() }
     }
 
-    pub(super) fn level(&mut self, sides: Level<'_>, path: &[String]) {
-        for desired in sides.desired {
-            let prior = sides.prior.and_then(|prior| by_name(prior, &desired.name));
-            let mut path = path.to_vec();
-            path.push(desired.name.clone());
-            match by_name(sides.live, &desired.name) {
-                Some(live) => self.field(prior, live, desired, &path),
-                None => self.missing(sides.live, prior.is_some(), desired, &path),
+    pub(super) fn level(&mut self, sides: Level<'_>, at: &Place) {
+        let matched = Matched::of(sides);
+        let folded =
+            sides.live.iter().map(|field| (field.name.to_lowercase(), field.name.as_str())).collect();
+        for pair in &matched.pairs {
+            self.pair(pair, &folded, at);
+        }
+        self.foreign += matched.foreign;
+        for live in &matched.dropped {
+            match matched.added().find(|added| looks_renamed(live, added)) {
+                Some(added) => self.rename_or_drop(live, added, at),
+                None => self.dropped(live, at),
             }
         }
-        for live in sides.live {
-            if by_name(sides.desired, &live.name).is_some() {
-                continue;
-            }
-            if sides.prior.is_some_and(|prior| by_name(prior, &live.name).is_some()) {
-                self.dropped(live, path);
-            } else {
-                self.foreign += 1;
-            }
+        self.order(&matched, sides.live, at);
+    }
+
+    fn pair(&mut self, pair: &Pair<'_>, folded: &Folded<'_>, at: &Place) {
+        let desired = pair.desired;
+        let Some(live) = pair.live else {
+            return self.missing(folded, pair.prior.is_some(), desired, at);
+        };
+        let here = at.below(&live.name, &desired.name);
+        if pair.several.len() > 1 {
+            let detail = format!(
+                "`{}` was called {} before, and the table has each of these as a column.",
+                here.name(),
+                pair.several.join(" and ")
+            );
+            let help = "Leave only the name of the column that it is under `renamed_from`.";
+            return self.forbid(&here.desired, "which of them is it?", detail, help.to_owned());
         }
+        if here.live != here.desired {
+            self.renamed.insert(here.live.join("."), here.desired.join("."));
+        }
+        if live.name != desired.name && self.name_is_free(folded, Some(live), &here) {
+            self.edits.push(ColumnEdit::Rename { path: here.live.clone(), to: desired.name.clone() });
+        }
+        self.field(pair.prior, live, desired, &here);
     }
 
     fn forbid(&mut self, path: &[String], label: &str, detail: String, help: String) {
-        let mut place = vec!["fields"];
-        place.extend(path.iter().map(String::as_str));
+        let place: Vec<&str> = std::iter::once("fields").chain(path.iter().map(String::as_str)).collect();
         let span = self.spans.and_then(|spans| spans.at(&place));
         self.forbidden.push(Diagnostic::error(codes::COLUMN_CHANGE, detail).at(span, label).help(help));
     }
 
-    fn missing(&mut self, live: &[Field], ours: bool, desired: &Field, path: &[String]) {
-        let name = path.join(".");
-        let folded = desired.name.to_lowercase();
-        if let Some(twin) = live.iter().find(|live| live.name.to_lowercase() == folded) {
+    /// Whether a column can get the name of this place beside the others of its level.
+    fn name_is_free(&mut self, folded: &Folded<'_>, itself: Option<&Field>, here: &Place) -> bool {
+        let name = here.name();
+        let last = here.desired.last().map(String::as_str).unwrap_or_default();
+        let twin =
+            folded.get(&last.to_lowercase()).filter(|twin| itself.is_none_or(|live| live.name != **twin));
+        if let Some(twin) = twin {
             let detail = format!(
-                "The table has a column `{}`, which differs from `{name}` only in case; with both, engines that fold \
-                 case could not read the table.",
-                twin.name
+                "The table has a column `{twin}`, which differs from `{name}` only in case; with both, engines that fold \
+                 case could not read the table."
             );
-            let help = format!("Write the name as it is in the table, `{}`.", twin.name);
-            return self.forbid(path, "would be added", detail, help);
+            let help = format!(
+                "Write the name as it is in the table, `{twin}`; or say `renamed_from: {twin}` to change it."
+            );
+            self.forbid(&here.desired, "another case", detail, help);
+            return false;
+        }
+        if here.desired.len() == 1 && self.layout.partitions.contains(last) {
+            let detail = format!(
+                "The table is partitioned by a field named `{name}`, so that no column can have this name."
+            );
+            let help = "Give the column another name, or the partition field (`partition_by: [{ transform: …, name: … }]`).";
+            self.forbid(&here.desired, "the name of a partition field", detail, help.to_owned());
+            return false;
+        }
+        true
+    }
+
+    fn missing(&mut self, folded: &Folded<'_>, ours: bool, desired: &Field, at: &Place) {
+        let here = at.below(&desired.name, &desired.name);
+        let name = here.name();
+        if !self.name_is_free(folded, None, &here) {
+            return;
         }
         if desired.required {
             let detail = format!(
@@ -93,54 +152,67 @@ impl<'a> Columns<'a> {
             let help = format!(
                 "Declare `{name}` without `required`, or publish a new major version of the product with its own table."
             );
-            return self.forbid(path, "would be added", detail, help);
+            return self.forbid(&here.desired, "would be added", detail, help);
         }
         if ours {
-            self.returned.push(name);
+            self.returned.push(here.live.join("."));
         }
-        let parent = path[..path.len() - 1].to_vec();
-        self.edits.push(ColumnEdit::Add { parent, field: desired.clone() });
+        self.edits.push(ColumnEdit::Add { parent: at.live.clone(), field: desired.clone() });
     }
 
-    fn dropped(&mut self, live: &Field, parent: &[String]) {
-        let mut path = parent.to_vec();
-        path.push(live.name.clone());
-        let name = path.join(".");
+    fn rename_or_drop(&mut self, live: &Field, added: &Field, at: &Place) {
+        let (old, new) = (at.below(&live.name, &live.name).name(), at.below(&added.name, &added.name));
         let detail = format!(
-            "`{name}` was applied from this manifest, is still in the table, and is no longer declared. Dropping (or \
-             renaming) a column is not supported by this version."
+            "`{old}` is declared no more, and `{}`, which could hold its values, is new. Renaming keeps the values; \
+             dropping and adding loses them.",
+            new.name()
         );
         let help = format!(
-            "Declare `{name}` again; or drop it with an engine (`ALTER TABLE … DROP COLUMN {name}`), and the next \
-             plan finds nothing to do."
+            "Say which: `renamed_from: {}` renames; `renamed_from: []` drops the one and adds the other.",
+            live.name
         );
-        self.forbid(parent, &format!("these columns are declared, without `{name}`"), detail, help);
+        self.forbid(&new.desired, "renamed, or new?", detail, help);
     }
 
-    fn field(&mut self, prior: Option<&Field>, live: &Field, desired: &Field, path: &[String]) {
+    fn dropped(&mut self, live: &Field, at: &Place) {
+        let here = at.below(&live.name, &live.name);
+        let name = here.name();
+        let way_out = format!(
+            "Declare `{name}` again; or publish a new major version of the product with its own table."
+        );
+        if ids(live).iter().any(|id| self.layout.referenced.contains(id)) {
+            let detail = format!(
+                "`{name}` is declared no more, but the table is or was partitioned or sorted by it, and files that \
+                 were written then can only be read with it."
+            );
+            return self.forbid(&at.desired, &without(&name), detail, way_out);
+        }
+        let path = here.live.join(".");
+        let inside = format!("{path}.");
+        if self.layout.identifiers.iter().any(|key| *key == path || key.starts_with(&inside)) {
+            let detail = format!(
+                "`{name}` is declared no more, but it is part of the table's primary key, which is not this manifest's."
+            );
+            return self.forbid(&at.desired, &without(&name), detail, way_out);
+        }
+        self.edits.push(ColumnEdit::Drop { path: here.live, field: live.clone() });
+    }
+
+    fn field(&mut self, prior: Option<&Field>, live: &Field, desired: &Field, here: &Place) {
         if live.required != desired.required {
-            self.nullability(live.required, path);
+            self.nullability(live.required, here);
         }
         let managed_doc = desired.doc.is_some() || prior.is_some_and(|prior| prior.doc.is_some());
         if managed_doc && live.doc != desired.doc {
             let (before, doc) = (live.doc.clone(), desired.doc.clone());
-            self.edits.push(ColumnEdit::Doc { path: path.to_vec(), before, doc });
+            self.edits.push(ColumnEdit::Doc { path: here.live.clone(), before, doc });
         }
-        self.types(prior.map(|prior| &prior.ty), &live.ty, &desired.ty, path);
+        self.types(prior.map(|prior| &prior.ty), &live.ty, &desired.ty, here);
     }
 
-    fn nullability(&mut self, live_required: bool, path: &[String]) {
-        let name = path.join(".");
-        if live_required {
-            let detail = format!(
-                "`{name}` is required in the table and optional here. Loosening a column is not \
-                                  supported by this version."
-            );
-            let help = format!(
-                "Write `required: true`, or loosen it with an engine (`ALTER TABLE … ALTER COLUMN {name} DROP NOT NULL`)."
-            );
-            self.forbid(path, "optional here", detail, help);
-        } else {
+    fn nullability(&mut self, live_required: bool, here: &Place) {
+        let name = here.name();
+        if !live_required {
             let detail = format!(
                 "`{name}` is optional in the table and required here. Iceberg cannot require a column whose rows may \
                  hold nulls."
@@ -148,23 +220,28 @@ impl<'a> Columns<'a> {
             let help = format!(
                 "Leave `{name}` optional, or publish a new major version of the product with its own table."
             );
-            self.forbid(path, "required here", detail, help);
+            return self.forbid(&here.desired, "required here", detail, help);
         }
+        if self.layout.identifiers.contains(here.live.join(".").as_str()) {
+            let detail = format!(
+                "`{name}` is optional here, and part of the table's primary key, which is not this manifest's and has \
+                 no nulls."
+            );
+            let help =
+                format!("Declare `{name}` with `required: true`; or declare the `primary_key` without it.");
+            return self.forbid(&here.desired, "optional here", detail, help);
+        }
+        self.edits.push(ColumnEdit::Loosen { path: here.live.clone() });
     }
 
-    fn types(&mut self, prior: Option<&Type>, live: &Type, desired: &Type, path: &[String]) {
-        let below = |step: &str| {
-            let mut path = path.to_vec();
-            path.push(step.to_owned());
-            path
-        };
+    fn types(&mut self, prior: Option<&Type>, live: &Type, desired: &Type, here: &Place) {
         match (live, desired) {
             (Type::Struct(live), Type::Struct(desired)) => {
                 let prior = match prior {
                     Some(Type::Struct(prior)) => Some(prior.as_slice()),
                     _ => None,
                 };
-                self.level(Level { prior, live, desired }, path);
+                self.level(Level { prior, live, desired }, here);
             }
             (
                 Type::List { element: live, element_required: a },
@@ -174,10 +251,7 @@ impl<'a> Columns<'a> {
                     Some(Type::List { element, .. }) => Some(&**element),
                     _ => None,
                 };
-                if a != b {
-                    self.nullability(*a, &below("element"));
-                }
-                self.types(prior, live, desired, &below("element"));
+                self.inside("element", (*a, *b), prior, live, desired, here);
             }
             (
                 Type::Map { key: live_key, value: live, value_required: a },
@@ -189,41 +263,103 @@ impl<'a> Columns<'a> {
                 };
                 let live_key = managed_key(live_key, key);
                 if live_key != **key {
-                    self.type_change(&live_key, key, false, &below("key"));
+                    self.type_change(&live_key, key, &here.below("key", "key"));
                 }
-                if a != b {
-                    self.nullability(*a, &below("value"));
-                }
-                self.types(prior, live, desired, &below("value"));
+                self.inside("value", (*a, *b), prior, live, desired, here);
             }
             (Type::Primitive(a), Type::Primitive(b)) if a == b => {}
-            (Type::Primitive(a), Type::Primitive(b)) => self.type_change(a, b, a.widens_to(b), path),
-            (live, desired) => self.type_change(live, desired, false, path),
+            (Type::Primitive(a), Type::Primitive(b)) if a.widens_to(b) => {
+                let (before, to) = (a.clone(), b.clone());
+                self.edits.push(ColumnEdit::Widen { path: here.live.clone(), before, to });
+            }
+            (live, desired) => self.type_change(live, desired, here),
         }
     }
 
-    fn type_change(&mut self, live: &dyn Display, desired: &dyn Display, widens: bool, path: &[String]) {
-        let name = path.join(".");
+    /// What a list or a map holds.
+    fn inside(
+        &mut self,
+        step: &str,
+        required: (bool, bool),
+        prior: Option<&Type>,
+        live: &Type,
+        desired: &Type,
+        here: &Place,
+    ) {
+        let below = here.below(step, step);
+        if required.0 != required.1 {
+            self.nullability(required.0, &below);
+        }
+        self.types(prior, live, desired, &below);
+    }
+
+    fn type_change(&mut self, live: &dyn Display, desired: &dyn Display, here: &Place) {
+        let name = here.name();
         let label = format!("{desired} here, {live} in the table");
-        if widens {
-            let detail = format!(
-                "`{name}` is {live} in the table and {desired} here. Iceberg can widen it, but this version does not \
-                 support that yet."
-            );
-            let help = format!(
-                "Declare it as {live}, or widen it with an engine (`ALTER TABLE … ALTER COLUMN {name} TYPE …`), and \
-                 the next plan finds nothing to do."
-            );
-            self.forbid(path, &label, detail, help);
-        } else {
-            let detail = format!(
-                "`{name}` is {live} in the table and {desired} here. Iceberg cannot change a column in this way: the \
-                 files already written could not be read."
-            );
-            let help = format!(
-                "Declare it as {live}, add a column of another name, or publish a new major version of the product."
-            );
-            self.forbid(path, &label, detail, help);
+        let detail = format!(
+            "`{name}` is {live} in the table and {desired} here. Iceberg cannot change a column in this way: the \
+             files already written could not be read."
+        );
+        let help = format!(
+            "Declare it as {live}, add a column of another name, or publish a new major version of the product."
+        );
+        self.forbid(&here.desired, &label, detail, help);
+    }
+
+    /// The order of the declared ones among themselves is that of the manifest.
+    fn order(&mut self, matched: &Matched<'_>, live: &[Field], at: &Place) {
+        let names: Vec<&str> = matched
+            .pairs
+            .iter()
+            .map(|pair| pair.live.map_or(pair.desired.name.as_str(), |live| live.name.as_str()))
+            .collect();
+        let kept: BTreeSet<&str> =
+            matched.pairs.iter().filter_map(|pair| Some(pair.live?.name.as_str())).collect();
+        let before: Vec<&str> =
+            live.iter().map(|field| field.name.as_str()).filter(|name| kept.contains(name)).collect();
+        let added = matched.added().map(|field| field.name.as_str());
+        if before.iter().copied().chain(added).eq(names.iter().copied()) {
+            return;
+        }
+        let moved = !names.iter().filter(|name| kept.contains(**name)).eq(before.iter());
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let before = moved.then(|| owned(before));
+        self.edits.push(ColumnEdit::Order { parent: at.live.clone(), before, names: owned(names) });
+    }
+}
+
+fn without(name: &str) -> String {
+    format!("these columns are declared, without `{name}`")
+}
+
+/// Whether the values of the one could be meant by the other, where the manifest does not say.
+fn looks_renamed(live: &Field, added: &Field) -> bool {
+    let fits = match (&live.ty, &added.ty) {
+        (Type::Primitive(live), Type::Primitive(added)) => live == added || live.widens_to(added),
+        // Without numbers and comments.
+        (live, added) => live.to_string() == added.to_string(),
+    };
+    added.renamed_from.is_none() && fits
+}
+
+/// The numbers of a column and of those inside it.
+fn ids(field: &Field) -> BTreeSet<i64> {
+    fn inside(ty: &Type, out: &mut BTreeSet<i64>) {
+        match ty {
+            Type::Primitive(_) => {}
+            Type::Struct(fields) => fields.iter().for_each(|field| all(field, out)),
+            Type::List { element, .. } => inside(element, out),
+            Type::Map { key, value, .. } => {
+                inside(key, out);
+                inside(value, out);
+            }
         }
     }
+    fn all(field: &Field, out: &mut BTreeSet<i64>) {
+        out.extend(field.id);
+        inside(&field.ty, out);
+    }
+    let mut out = BTreeSet::new();
+    all(field, &mut out);
+    out
 }

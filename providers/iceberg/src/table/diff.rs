@@ -1,22 +1,36 @@
 //! What it takes to get a table from live to desired.
 
-use super::columns::{ColumnEdit, Columns, Level};
-use super::schema::{Attrs, Direction, NullOrder, PartitionField, SortField};
+use super::columns::{Columns, Layout, Place};
+use super::edit::{ColumnEdit, plain, shown};
+use super::matching::Level;
+use super::schema::{Attrs, NARROW, PartitionField, SortField};
 use crate::codes;
 use crate::owner;
-use datamesh_provider::{AttributeChange, ChangeSpec, Diagnostic, Diagnostics, Planned, SpanMap, View};
-use serde::Serialize;
+use crate::transform::Transform;
+use datamesh_provider::{
+    AttributeChange, ChangeSpec, Class, Diagnostic, Diagnostics, Planned, SpanMap, View,
+};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The difference between a live table and what is desired of it, in terms of edits.
 #[derive(Debug, Default)]
 pub(crate) struct Comparison {
     pub(crate) columns: Vec<ColumnEdit>,
     pub(crate) properties: PropertyEdits,
+    pub(crate) layout: LayoutEdits,
     pub(crate) forbidden: Vec<Diagnostic>,
-    foreign_columns: usize,
-    returned: Vec<String>,
+    pub(crate) foreign_columns: usize,
+    pub(crate) returned: Vec<String>,
+}
+
+/// What becomes of a table beside its columns; `None`: it stays. Columns are called as the manifest calls them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct LayoutEdits {
+    pub(crate) identifiers: Option<Vec<String>>,
+    pub(crate) partition: Option<Vec<PartitionField>>,
+    pub(crate) sort: Option<Vec<SortField>>,
+    pub(crate) format_version: Option<u8>,
 }
 
 /// Properties to set and to remove.
@@ -73,20 +87,27 @@ impl PropertyEdits {
 
 impl Comparison {
     pub(crate) fn is_empty(&self) -> bool {
-        self.columns.is_empty() && self.properties.is_empty()
+        self.columns.is_empty() && self.properties.is_empty() && self.layout == LayoutEdits::default()
+    }
+
+    /// Whether it takes something away from those who write, and gives them nothing.
+    fn narrows(&self) -> bool {
+        let order = |edit: &&ColumnEdit| !matches!(edit, ColumnEdit::Order { .. });
+        let mut columns = self.columns.iter().filter(order).peekable();
+        columns.peek().is_some() && columns.all(ColumnEdit::narrows)
     }
 }
 
 /// Compares three ways; `prior` is `None` for what we never applied.
 pub(crate) fn compare(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: &SpanMap) -> Comparison {
-    let mut columns = Columns::new(at);
+    let mut columns = Columns::new(layout_of(prior, live, desired), at);
     if let Some(fields) = desired.fields.as_deref() {
         let sides = Level {
             prior: prior.and_then(|prior| prior.fields.as_deref()),
             live: live.fields.as_deref().unwrap_or_default(),
             desired: fields,
         };
-        columns.level(sides, &[]);
+        columns.level(sides, &Place::default());
     }
     let properties = PropertyEdits::compare(
         prior.and_then(|prior| prior.properties.as_ref()),
@@ -94,10 +115,22 @@ pub(crate) fn compare(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: 
         desired.properties.as_ref(),
     );
     let mut forbidden = columns.forbidden;
-    layout(prior, live, desired, at, &mut forbidden);
+    let layout = layout(prior, live, desired, &columns.renamed);
+    let fields = live.fields.as_deref().unwrap_or_default();
+    let partition = layout.partition.as_deref().unwrap_or_default();
+    forbidden.extend(partition.iter().filter_map(|field| {
+        let own = field.transform == Transform::Identity && field.name == field.source;
+        let taken = !own && fields.iter().any(|column| column.name == field.name);
+        taken.then(|| name_of_a_column(field, at))
+    }));
+    if live.format_version == Some(1) && layout.partition.is_some() && layout.format_version.is_none() {
+        forbidden.push(first_version(at));
+    }
+    still(live, desired, at, &mut forbidden);
     Comparison {
         columns: columns.edits,
         properties,
+        layout,
         forbidden,
         foreign_columns: columns.foreign,
         returned: columns.returned,
@@ -109,49 +142,78 @@ fn ours<T>(prior: Option<&Attrs>, desired: &Attrs, list: impl Fn(&Attrs) -> Opti
     list(desired).is_some() || prior.and_then(list).is_some_and(|list| !list.is_empty())
 }
 
-fn layout(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: &SpanMap, out: &mut Vec<Diagnostic>) {
-    let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let mut differs = |what: &str, key: &str, live: String, desired: String, how: &str| {
-        let detail = format!(
-            "The {what} of the table is {live}, and {desired} is declared. Changing it is not supported by this \
-             version."
-        );
-        out.push(
-            Diagnostic::error(codes::LAYOUT_CHANGE, detail)
-                .at(at.at(&[key]), format!("{live} in the table"))
-                .help(format!("Declare it as it is in the table, or change it with an engine ({how}), and the next plan finds nothing to do.")),
-        );
-    };
-    let names = |attrs: &Attrs| attrs.identifier_fields.clone().unwrap_or_default();
-    if ours(prior, desired, |attrs| attrs.identifier_fields.as_ref()) && names(live) != names(desired) {
-        let (live, desired) = (list(&names(live)), list(&names(desired)));
-        differs("primary key", "identifier_fields", live, desired, "`ALTER TABLE … SET IDENTIFIER FIELDS …`");
+/// What of the table limits changes of its columns.
+fn layout_of<'a>(prior: Option<&Attrs>, live: &'a Attrs, desired: &Attrs) -> Layout<'a> {
+    let managed = ours(prior, desired, |attrs| attrs.identifier_fields.as_ref());
+    let identifiers = live.identifier_fields.iter().flatten().filter(|_| !managed);
+    let partitions = live.partition_by.iter().flatten();
+    let named =
+        partitions.filter(|field| field.transform != Transform::Identity || field.name != field.source);
+    Layout {
+        referenced: live.referenced.clone().unwrap_or_default(),
+        identifiers: identifiers.map(String::as_str).collect(),
+        partitions: named.map(|field| field.name.as_str()).collect(),
     }
-    let parts = |attrs: &Attrs| attrs.partition_by.clone().unwrap_or_default();
-    if ours(prior, desired, |attrs| attrs.partition_by.as_ref()) && parts(live) != parts(desired) {
-        let show = |attrs: &Attrs| list(&parts(attrs).iter().map(show_partition).collect::<Vec<_>>());
-        differs(
-            "partitioning",
-            "partition_by",
-            show(live),
-            show(desired),
-            "`ALTER TABLE … REPLACE PARTITION FIELD …`",
-        );
+}
+
+/// What changes of a table's layout. `renamed`: what columns will be called that are called otherwise.
+fn layout(
+    prior: Option<&Attrs>,
+    live: &Attrs,
+    desired: &Attrs,
+    renamed: &BTreeMap<String, String>,
+) -> LayoutEdits {
+    let becomes = |name: &String| renamed.get(name).unwrap_or(name).clone();
+    let mut out = LayoutEdits::default();
+    if ours(prior, desired, |attrs| attrs.identifier_fields.as_ref()) {
+        let now: BTreeSet<String> = live.identifier_fields.iter().flatten().map(becomes).collect();
+        let then: BTreeSet<String> = desired.identifier_fields.iter().flatten().cloned().collect();
+        out.identifiers = (now != then).then(|| then.into_iter().collect());
     }
-    let sorts = |attrs: &Attrs| attrs.sort_by.clone().unwrap_or_default();
-    if ours(prior, desired, |attrs| attrs.sort_by.as_ref()) && sorts(live) != sorts(desired) {
-        let show = |attrs: &Attrs| list(&sorts(attrs).iter().map(show_sort).collect::<Vec<_>>());
-        differs("sort order", "sort_by", show(live), show(desired), "`ALTER TABLE … WRITE ORDERED BY …`");
+    if ours(prior, desired, |attrs| attrs.partition_by.as_ref()) {
+        let now = live.partition_by.iter().flatten();
+        let now: Vec<_> =
+            now.map(|field| PartitionField { source: becomes(&field.source), ..field.clone() }).collect();
+        let then = desired.partition_by.clone().unwrap_or_default();
+        out.partition = (now != then).then_some(then);
     }
+    if ours(prior, desired, |attrs| attrs.sort_by.as_ref()) {
+        let now = live.sort_by.iter().flatten();
+        let now: Vec<_> =
+            now.map(|field| SortField { source: becomes(&field.source), ..field.clone() }).collect();
+        let then = desired.sort_by.clone().unwrap_or_default();
+        out.sort = (now != then).then_some(then);
+    }
+    out.format_version =
+        desired.format_version.filter(|version| live.format_version.is_some_and(|live| live < *version));
+    out
+}
+
+fn name_of_a_column(field: &PartitionField, at: &SpanMap) -> Diagnostic {
+    let detail = format!(
+        "The table has a column `{0}`, and a partition field `{0}` is declared that is not that column itself.",
+        field.name
+    );
+    Diagnostic::error(codes::LAYOUT_CHANGE, detail)
+        .at(at.at(&["partition_by", &field.name]), "the name of a column")
+        .help("Give the partition field another name.")
+}
+
+fn first_version(at: &SpanMap) -> Diagnostic {
+    let detail = "The table has format version 1, in which a partitioning cannot be changed without leaving traces \
+                  that readers stumble over.";
+    Diagnostic::error(codes::LAYOUT_CHANGE, detail).at(at.at(&["partition_by"]), "another partitioning").help(
+        "Declare `format_version: 2` as well, which every engine reads; or the partitioning that is there.",
+    )
+}
+
+/// What of a table never changes.
+fn still(live: &Attrs, desired: &Attrs, at: &SpanMap, out: &mut Vec<Diagnostic>) {
     if let (Some(live), Some(desired)) = (live.format_version, desired.format_version)
-        && live != desired
+        && live > desired
     {
-        let why = if live < desired {
-            "upgrading is not supported by this version"
-        } else {
-            "there is no way back"
-        };
-        let detail = format!("The table has format version {live}, and {desired} is declared; {why}.");
+        let detail =
+            format!("The table has format version {live}, and {desired} is declared; there is no way back.");
         out.push(
             Diagnostic::error(codes::FORMAT_VERSION, detail)
                 .at(at.at(&["format_version"]), format!("{live} in the table"))
@@ -171,23 +233,6 @@ fn layout(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: &SpanMap, ou
                 .help("Declare the present location or none; to move data, publish a new major version of the product."),
         );
     }
-}
-
-fn show_partition(field: &PartitionField) -> String {
-    format!("{}({}) as {}", field.transform, field.source, field.name)
-}
-
-fn show_sort(field: &SortField) -> String {
-    let direction = match field.direction {
-        Direction::Asc => "asc",
-        Direction::Desc => "desc",
-    };
-    let nulls = match field.null_order {
-        Some(NullOrder::NullsFirst) => " nulls-first",
-        Some(NullOrder::NullsLast) => " nulls-last",
-        None => "",
-    };
-    format!("{}({}) {direction}{nulls}", field.transform, field.source)
 }
 
 pub(super) fn diff(view: View<'_, Attrs>, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
@@ -216,7 +261,7 @@ fn create(desired: &Attrs, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
             changes.push(AttributeChange::new(&[key], None, Planned::Value(value)));
         }
     };
-    add("fields", desired.fields.as_ref().map(plain));
+    add("fields", desired.fields.as_deref().map(|fields| plain(shown(fields))));
     add("identifier_fields", desired.identifier_fields.as_ref().map(plain));
     add("partition_by", desired.partition_by.as_ref().map(plain));
     add("sort_by", desired.sort_by.as_ref().map(plain));
@@ -230,18 +275,19 @@ fn create(desired: &Attrs, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
     (ChangeSpec::in_place(changes, &["create"]), diagnostics)
 }
 
-fn plain<T: Serialize>(value: T) -> Value {
-    // Attributes are strings, booleans, numbers and lists of them: they always have a JSON form.
-    serde_json::to_value(value).unwrap_or_default()
-}
-
 fn update(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
     let found = compare(prior, live, desired, at);
     let mut changes: Vec<AttributeChange> =
-        found.columns.iter().map(|edit| change(edit, &found.returned)).collect();
+        found.columns.iter().filter_map(|edit| edit.change(&found.returned)).collect();
+    changes.extend(layout_changes(&found.layout, live));
     changes.extend(found.properties.changes(live.properties.as_ref()));
-    let mut spec =
-        if found.is_empty() { ChangeSpec::no_op() } else { ChangeSpec::in_place(changes, &["update"]) };
+    let mut spec = match found.is_empty() {
+        true => ChangeSpec::no_op(),
+        false => ChangeSpec::in_place(changes, &[if found.narrows() { NARROW } else { "update" }]),
+    };
+    if found.layout.partition.is_some() {
+        spec.notes.push("files that are there keep the partitioning they were written with".to_owned());
+    }
     spec.notes.extend(not_ours(found.foreign_columns, "column", "columns"));
     if desired.properties.is_some() {
         spec.notes.extend(not_ours(found.properties.foreign, "property", "properties"));
@@ -249,31 +295,33 @@ fn update(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: &SpanMap) ->
     (spec, found.forbidden.into_iter().collect())
 }
 
+fn layout_changes(edits: &LayoutEdits, live: &Attrs) -> Vec<AttributeChange> {
+    let change = |key: &str, before: Option<Value>, after: Value| {
+        let list = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+        let after = if list(&after) { Planned::Unset } else { Planned::Value(after) };
+        AttributeChange::new(&[key], before.filter(|before| !list(before)), after)
+    };
+    let mut out = Vec::new();
+    if let Some(names) = &edits.identifiers {
+        out.push(change("identifier_fields", live.identifier_fields.as_ref().map(plain), json!(names)));
+    }
+    if let Some(fields) = &edits.partition {
+        out.push(change("partition_by", live.partition_by.as_ref().map(plain), plain(fields)));
+    }
+    if let Some(fields) = &edits.sort {
+        out.push(change("sort_by", live.sort_by.as_ref().map(plain), plain(fields)));
+    }
+    if let Some(version) = edits.format_version {
+        let reason = format!(
+            "engines that do not know version {version} can no longer read the table; there is no way back"
+        );
+        let upgrade = change("format_version", live.format_version.as_ref().map(plain), json!(version));
+        out.push(upgrade.class(Class::ConsumerBreaking, reason));
+    }
+    out
+}
+
 /// "2 columns not ours", or nothing for none.
 pub(crate) fn not_ours(count: usize, one: &str, many: &str) -> Option<String> {
     (count > 0).then(|| format!("{count} {} not ours", if count == 1 { one } else { many }))
-}
-
-fn change(edit: &ColumnEdit, returned: &[String]) -> AttributeChange {
-    match edit {
-        ColumnEdit::Add { parent, field } => {
-            let mut path = vec!["fields".to_owned()];
-            path.extend(parent.iter().cloned());
-            path.push(field.name.clone());
-            let after = Planned::Value(plain(field));
-            let reason = returned.contains(&path[1..].join(".")).then(|| {
-                "was dropped from the table by somebody else; it comes back as a new column, without its values"
-                    .to_owned()
-            });
-            AttributeChange { path, reason, ..AttributeChange::new(&[], None, after) }
-        }
-        ColumnEdit::Doc { path: column, before, doc } => {
-            let mut path = vec!["fields".to_owned()];
-            path.extend(column.iter().cloned());
-            path.push("doc".to_owned());
-            let after = doc.as_ref().map_or(Planned::Unset, |doc| Planned::Value(json!(doc)));
-            let before = before.as_ref().map(|before| json!(before));
-            AttributeChange { path, ..AttributeChange::new(&[], before, after) }
-        }
-    }
 }

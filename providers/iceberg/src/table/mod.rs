@@ -4,14 +4,17 @@
 pub(crate) mod apply;
 mod columns;
 mod diff;
+mod edit;
+mod matching;
 mod normalize;
 #[cfg(feature = "client")]
 pub(crate) mod read;
+mod recall;
 mod schema;
 mod validate;
 
-pub(crate) use columns::ColumnEdit;
-pub(crate) use diff::{PropertyEdits, compare, not_ours};
+pub(crate) use diff::{Comparison, PropertyEdits, compare, not_ours};
+pub(crate) use edit::ColumnEdit;
 pub(crate) use normalize::{managed_properties, merge as merge_properties};
 pub(crate) use schema::{Attrs, Direction, IcebergTable, NullOrder, PartitionField, SortField};
 pub(crate) use validate::properties as validate_properties;
@@ -47,6 +50,10 @@ impl Resource for IcebergTable {
 
     fn managed(live: &Attrs, like: &Attrs) -> Attrs {
         normalize::managed(live, like)
+    }
+
+    fn recall(prior: &Attributes, computed: &Attributes) -> Option<Attributes> {
+        recall::recall(prior, computed)
     }
 
     fn upgrade(from: u32, raw: Attributes) -> Result<Attrs, DecodeError> {

@@ -52,6 +52,7 @@ pub(super) fn fill(declared: Attrs, on_create: Attrs) -> Attrs {
         properties: merge(declared.properties, on_create.properties),
         location: declared.location.or(on_create.location),
         format_version: declared.format_version.or(on_create.format_version),
+        referenced: None,
     }
 }
 
@@ -79,6 +80,7 @@ pub(super) fn managed(live: &Attrs, like: &Attrs) -> Attrs {
         properties: managed_properties(live.properties.as_ref(), like.properties.as_ref()),
         location: like.location.as_ref().and(live.location.clone()),
         format_version: like.format_version.and(live.format_version),
+        referenced: None,
     }
 }
 
@@ -91,19 +93,22 @@ pub(crate) fn managed_properties(
     Some(live.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
-/// Live columns that `like` names, in its order: order alone is no difference.
+/// Live columns that `like` names, in the order of the table.
 fn managed_fields(live: &[Field], like: &[Field]) -> Vec<Field> {
-    like.iter()
-        .filter_map(|like| {
-            let live = live.iter().find(|live| live.name == like.name)?;
-            Some(Field {
-                name: live.name.clone(),
-                ty: managed_type(&live.ty, &like.ty),
-                required: live.required,
-                doc: like.doc.as_ref().and(live.doc.clone()),
-            })
+    let named: BTreeMap<&str, &Field> = like.iter().map(|field| (field.name.as_str(), field)).collect();
+    let managed = |live: &Field| {
+        let like = named.get(live.name.as_str())?;
+        Some(Field {
+            name: live.name.clone(),
+            ty: managed_type(&live.ty, &like.ty),
+            required: live.required,
+            doc: like.doc.as_ref().and(live.doc.clone()),
+            // No catalog keeps them.
+            renamed_from: like.renamed_from.clone(),
+            id: None,
         })
-        .collect()
+    };
+    live.iter().filter_map(managed).collect()
 }
 
 fn managed_type(live: &Type, like: &Type) -> Type {
@@ -148,11 +153,13 @@ pub(super) fn managed_key(live: &Type, like: &Type) -> Type {
 
 fn managed_in_key(live: &Field, like: &[Field]) -> Field {
     let Some(like) = like.iter().find(|like| like.name == live.name) else {
-        return Field { doc: None, ..live.clone() };
+        return Field { doc: None, id: None, ..live.clone() };
     };
     Field {
         ty: managed_key(&live.ty, &like.ty),
         doc: like.doc.as_ref().and(live.doc.clone()),
+        renamed_from: like.renamed_from.clone(),
+        id: None,
         ..live.clone()
     }
 }

@@ -1,5 +1,6 @@
 //! Reading tables.
 
+use super::recall::{COLUMN_IDS, numbers};
 use super::schema::{Attrs, IcebergTable};
 use crate::client::{Backend, Loaded};
 use crate::ident::TableId;
@@ -43,6 +44,7 @@ pub(super) fn live<'a>(
     let mut computed = Attributes::new();
     computed.insert("uuid".into(), json!(loaded.metadata.uuid()));
     computed.insert("location".into(), json!(absolute));
+    computed.insert(COLUMN_IDS.into(), numbers(&loaded.metadata.column_names()));
     let attributes = match serde_json::to_value(IcebergTable::normalize(attrs.clone())) {
         Ok(Value::Object(map)) => map,
         _ => return Err(protocol("its attributes have no JSON form".into())),

@@ -4,10 +4,13 @@ use crate::transform::Transform;
 use crate::types::Field;
 use datamesh_provider::{AttributeSchema, Schema};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IcebergTable;
+
+/// The step of an update that does nothing but take away, or call otherwise, what writers write.
+pub(super) const NARROW: &str = "narrow";
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +30,9 @@ pub(crate) struct Attrs {
     pub(crate) location: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) format_version: Option<u8>,
+    /// Live alone: ids of the columns that any partition spec or sort order of the table's history goes by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) referenced: Option<BTreeSet<i64>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,34 +87,27 @@ pub(crate) const SCHEMA: Schema = Schema {
             required: true,
             ..attribute(
                 "fields",
-                "Columns, in order: name, type, required, doc. Optional ones can be added in place.",
+                "Columns, in order: name, type, required, doc. `renamed_from` tells a rename from a new column.",
             )
         },
-        AttributeSchema {
-            immutable: true,
-            ..attribute("identifier_fields", "Names of the columns of the primary key.")
-        },
-        AttributeSchema {
-            immutable: true,
-            ..attribute("partition_by", "Partition fields: source column, transform, name.")
-        },
-        AttributeSchema {
-            immutable: true,
-            ..attribute("sort_by", "Sort fields: source column, transform, direction, order of nulls.")
-        },
+        attribute("identifier_fields", "Names of the columns of the primary key."),
+        attribute("partition_by", "Partition fields: source column, transform, name; of new files."),
+        attribute(
+            "sort_by",
+            "Sort fields: source column, transform, direction, order of nulls; of new files.",
+        ),
         attribute("properties", "Table properties; only declared ones are managed."),
         AttributeSchema {
             immutable: true,
             ..attribute("location", "Where the files lie; the catalog chooses when absent.")
         },
-        AttributeSchema {
-            immutable: true,
-            ..attribute("format_version", "Version of the table format; 2 unless declared.")
-        },
+        attribute("format_version", "Version of the table format; 2 unless declared. It only goes up."),
         AttributeSchema { computed: true, ..attribute("uuid", "The table's own identity.") },
     ],
     data_bearing: true,
     rank: 20,
+    // After the subject, before access and the catalog.
+    step_ranks: &[(NARROW, 35)],
     batch: 50,
     late: &[],
 };

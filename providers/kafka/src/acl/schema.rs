@@ -21,6 +21,7 @@ pub(super) const SCHEMA: Schema = Schema {
     ],
     data_bearing: false,
     rank: 40,
+    step_ranks: &[],
     batch: 250,
     late: &[],
 };

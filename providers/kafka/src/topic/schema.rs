@@ -57,6 +57,7 @@ pub(super) const SCHEMA: Schema = Schema {
     ],
     data_bearing: true,
     rank: 20,
+    step_ranks: &[],
     batch: 1000,
     late: &[],
 };

@@ -34,6 +34,7 @@ pub(super) const SCHEMA: Schema = Schema {
     ],
     data_bearing: true,
     rank: 30,
+    step_ranks: &[],
     batch: 50,
     late: &[super::STEP_PURGE],
 };
