@@ -2,6 +2,7 @@
 
 use super::read::{live, table_id};
 use super::schema::{Attrs, IcebergTable};
+use super::tries::{Try, until_known};
 use super::{Comparison, compare};
 use crate::client::{Backend, Ended, Failure, Loaded, Places, guard, settled};
 use crate::codes;
@@ -12,10 +13,7 @@ use datamesh_provider::{
     Attributes, Context, Diagnostic, Diagnostics, ErrorKind, LiveObject, OpAction, Operation, Outcome,
     ProviderError, Refusal, Resource, SpanMap,
 };
-use std::time::Duration;
-
-/// How often a commit is rebuilt on top of somebody else's before giving up.
-const ATTEMPTS: u32 = 6;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What is known to be refused, without asking anybody.
 pub(crate) fn check(places: &Places, op: &Operation) -> Diagnostics {
@@ -84,10 +82,6 @@ impl Call<'_> {
             .ok_or_else(|| self.invalid("the plan does not say what to make"))
     }
 
-    fn failed(&self, failure: Failure) -> Ended {
-        Box::new(failure.outcome(self.backend.origin(), &self.during()))
-    }
-
     fn live(&self, loaded: &Loaded) -> Result<(LiveObject, Attrs), Ended> {
         let sides = [&self.op.planned, &self.op.live, &self.op.prior];
         let spelled = sides.into_iter().flatten().filter_map(|attrs| attrs.get("location")?.as_str());
@@ -137,27 +131,40 @@ impl Call<'_> {
             attrs.location = Some(self.backend.places().allowed(text).map_err(|why| self.invalid(why))?);
         }
         let new = NewTable::plan(&attrs, &self.op.owner).map_err(|error| self.invalid(error.to_string()))?;
-        // Some servers answer a creation of what exists with what exists, as if they had made it.
-        if let Some(there) = self.load().await? {
-            return Ok(self.stale(Some(&there)));
-        }
-        self.guard()?;
-        let made = match self.backend.create(self.cx, &self.id, &new).await {
-            Ok(made) => made,
-            Err(Failure::Conflict) => return self.taken().await,
-            Err(Failure::Absent) => {
-                let error = self.backend.origin().error(ErrorKind::Invalid, self.during());
-                let error = error.message(format!("the namespace {} does not exist", self.id.namespace));
-                return Err(rejected(error.hint("create the namespace, or let its domain declare it")));
+        let (attrs, new, first) = (&attrs, &new, &AtomicBool::new(true));
+        let once = || async move {
+            // Some servers answer a creation of what exists with what exists, as if they had made it.
+            if let Some(there) = self.load().await? {
+                let ours = self.live(&there)?.0.owner.as_ref() == Some(&self.op.owner);
+                return match ours && !first.load(Ordering::Relaxed) {
+                    true => self.made(&there, attrs, new).await.map(Try::Over),
+                    false => Ok(Try::Over(self.stale(Some(&there)))),
+                };
             }
-            Err(failure) => return Err(self.failed(failure)),
+            first.store(false, Ordering::Relaxed);
+            self.guard()?;
+            match self.backend.create(self.cx, &self.id, new).await {
+                Ok(made) => self.made(&made, attrs, new).await.map(Try::Over),
+                Err(Failure::Conflict) => self.taken().await,
+                Err(Failure::Absent) => {
+                    let error = self.backend.origin().error(ErrorKind::Invalid, self.during());
+                    let error = error.message(format!("the namespace {} does not exist", self.id.namespace));
+                    Err(rejected(error.hint("create the namespace, or let its domain declare it")))
+                }
+                Err(failure) => Ok(failure.into()),
+            }
         };
-        let (object, _) = self.live(&made)?;
+        Ok(until_known(self.backend, self.cx, &self.during(), once).await)
+    }
+
+    /// The outcome of a creation that the catalog knows of.
+    async fn made(&self, made: &Loaded, attrs: &Attrs, new: &NewTable) -> Result<Outcome, Ended> {
+        let (object, _) = self.live(made)?;
         if object.owner.as_ref() != Some(&self.op.owner) {
             return Ok(Outcome::Stale(Some(object)));
         }
         self.wait(|now| now.is_some_and(|now| now.metadata.uuid() == made.metadata.uuid())).await;
-        Ok(self.as_asked(object, &attrs, &new, &made))
+        Ok(self.as_asked(object, attrs, new, made))
     }
 
     /// Whether the catalog made what it was asked for, where catalogs are known to choose otherwise.
@@ -179,10 +186,10 @@ impl Call<'_> {
         Outcome::Partial(object, error.message(why).hint(hint))
     }
 
-    /// The name was free in the plan and is taken now.
-    async fn taken(&self) -> Result<Outcome, Ended> {
+    /// The name was free a moment ago and is taken now.
+    async fn taken(&self) -> Result<Try, Ended> {
         match self.load().await? {
-            Some(loaded) => Ok(self.stale(Some(&loaded))),
+            Some(_) => Ok(Try::Lost),
             None => Err(self.invalid("something else in the catalog, such as a view, has this name")),
         }
     }
@@ -195,46 +202,37 @@ impl Call<'_> {
         .await;
     }
 
-    /// Waits before trying again on top of somebody else's commit.
-    async fn back_off(&self, attempt: u32) -> Result<(), Ended> {
-        let mut byte = [0u8];
-        self.cx.entropy.fill(&mut byte);
-        let wait = Duration::from_millis((50 << attempt.min(5)) + u64::from(byte[0]));
-        if self.cx.pause(wait).await { Ok(()) } else { self.guard() }
-    }
-
     async fn update(&self) -> Result<Outcome, Ended> {
         let planned = self.planned()?;
-        let prior = self.attrs(self.op.prior.as_ref())?;
-        let seen = self.attrs(self.op.live.as_ref())?;
-        for attempt in 0..ATTEMPTS {
+        let (prior, seen) = (self.attrs(self.op.prior.as_ref())?, self.attrs(self.op.live.as_ref())?);
+        let (planned, prior, seen) = (&planned, prior.as_ref(), seen.as_ref());
+        let once = || async move {
             let base = self.load_ours().await?;
             let (object, now) = self.live(&base)?;
-            let found = compare(prior.as_ref(), &now, &planned, &SpanMap::default());
+            let found = compare(prior, &now, planned, &SpanMap::default());
             if found.is_empty() && found.forbidden.is_empty() {
-                return Ok(Outcome::Done(object));
+                return Ok(Try::Over(Outcome::Done(object)));
             }
-            if seen.as_ref().is_some_and(|seen| moved(seen, &now, prior.as_ref(), &planned)) {
-                return Ok(Outcome::Stale(Some(object)));
+            if seen.is_some_and(|seen| moved(seen, &now, prior, planned)) {
+                return Ok(Try::Over(Outcome::Stale(Some(object))));
             }
             match self.commit(&base, &found, object.owner.as_deref()).await? {
-                Some(made) => {
+                Ok(made) => {
                     self.wait(|now| now.is_some_and(|now| now.token != base.token)).await;
-                    return Ok(Outcome::Done(self.live(&made)?.0));
+                    Ok(Try::Over(Outcome::Done(self.live(&made)?.0)))
                 }
-                None => self.back_off(attempt).await?,
+                Err(failure) => Ok(failure.into()),
             }
-        }
-        Err(self.failed(Failure::Conflict))
+        };
+        Ok(until_known(self.backend, self.cx, &self.during(), once).await)
     }
 
-    /// `None`: somebody else committed first.
     async fn commit(
         &self,
         base: &Loaded,
         found: &Comparison,
         mark: Option<&str>,
-    ) -> Result<Option<Loaded>, Ended> {
+    ) -> Result<Result<Loaded, Failure>, Ended> {
         if let Some(first) = found.forbidden.first() {
             return Err(self.invalid(first.detail.clone()));
         }
@@ -242,27 +240,30 @@ impl Call<'_> {
         let commit =
             Commit::plan(&base.metadata, found, owner).map_err(|error| self.invalid(error.to_string()))?;
         self.guard()?;
-        match self.backend.commit(self.cx, &self.id, base, &commit).await {
-            Ok(made) => Ok(Some(made)),
-            Err(Failure::Conflict | Failure::Absent) => Ok(None),
-            Err(failure) => Err(self.failed(failure)),
-        }
+        Ok(self.backend.commit(self.cx, &self.id, base, &commit).await)
     }
 
     async fn delete(&self) -> Result<Outcome, Ended> {
-        for attempt in 0..ATTEMPTS {
-            let base = self.load_ours().await?;
+        let tried = &AtomicBool::new(false);
+        let once = || async move {
+            let base = match self.load_ours().await {
+                // It went after all.
+                Err(ended) if *ended == Outcome::Stale(None) && tried.load(Ordering::Relaxed) => {
+                    return Ok(Try::Over(Outcome::Deleted));
+                }
+                base => base?,
+            };
             self.guard()?;
+            tried.store(true, Ordering::Relaxed);
             match self.backend.drop_table(self.cx, &self.id, &base).await {
                 Ok(()) => {
                     self.wait(|now| now.is_none_or(|now| now.metadata.uuid() != base.metadata.uuid())).await;
-                    return Ok(Outcome::Deleted);
+                    Ok(Try::Over(Outcome::Deleted))
                 }
-                Err(Failure::Conflict | Failure::Absent) => self.back_off(attempt).await?,
-                Err(failure) => return Err(self.failed(failure)),
+                Err(failure) => Ok(failure.into()),
             }
-        }
-        Err(self.failed(Failure::Conflict))
+        };
+        Ok(until_known(self.backend, self.cx, &self.during(), once).await)
     }
 }
 

@@ -11,6 +11,8 @@ mod normalize;
 pub(crate) mod read;
 mod recall;
 mod schema;
+#[cfg(feature = "client")]
+mod tries;
 mod validate;
 
 pub(crate) use diff::{Comparison, PropertyEdits, compare, not_ours};
