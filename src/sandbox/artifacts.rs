@@ -41,7 +41,7 @@ pub(crate) struct Artifact {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Source {
-    /// `group:artifact:version` of each root, with everything it needs at run time.
+    /// `group:artifact:version[:classifier]` of each root, with everything it needs at run time.
     MavenDependencies(Vec<String>),
     /// `group:artifact:version:type:classifier` of a gzipped tar archive.
     MavenArchive(String),
@@ -260,10 +260,14 @@ fn pom_of(roots: &[String]) -> String {
     for root in roots {
         let mut parts = root.split(':');
         let mut next = || parts.next().unwrap_or_default();
-        let (group, artifact, version) = (next(), next(), next());
+        let (group, artifact, version, classifier) = (next(), next(), next(), next());
+        let classifier = match classifier {
+            "" => String::new(),
+            classifier => format!("<classifier>{classifier}</classifier>"),
+        };
         dependencies.push_str(&format!(
             "    <dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
-             <version>{version}</version></dependency>\n"
+             <version>{version}</version>{classifier}</dependency>\n"
         ));
     }
     format!(

@@ -25,7 +25,8 @@ pub struct SandboxArgs {
 pub enum SandboxCommand {
     /// Start Kafka and a schema registry, and wait until they are ready
     Up {
-        /// Also start these: s3, iceberg-rest (both in one SeaweedFS), registry2 (a later Apicurio; Java 21)
+        /// Also start these: s3, iceberg-rest (both in one SeaweedFS), iceberg-java (Iceberg's own REST adapter; a JDK),
+        /// registry2 (a later Apicurio; Java 21)
         #[arg(long, value_name = "SERVER", value_delimiter = ',')]
         with: Vec<String>,
         /// First of the 20 ports it takes (and the one 10,010 above) [default: 19090, or as before]
@@ -164,6 +165,7 @@ pub fn describe(status: &Status) -> String {
                     secret_key.expose()
                 ));
             }
+            Access::Warehouse { warehouse } => detail(format!("warehouse {warehouse}")),
             Access::OAuth2 { warehouse, client_id, client_secret } => detail(format!(
                 "warehouse {warehouse}, OAuth2 client {client_id}, secret {}",
                 client_secret.expose()

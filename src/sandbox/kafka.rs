@@ -116,7 +116,8 @@ impl Server for Kafka {
         answer.unwrap_or(Err("no answer in 5 s")).map_err(str::to_owned)
     }
 
-    fn access(&self, _: &str, record: &Record) -> Access {
+    fn access(&self, _: &str, site: Site<'_>) -> Access {
+        let record = site.record;
         Access::Sasl {
             sasl_endpoint: record.ports().address(Ports::KAFKA_SASL),
             sasl_mechanism: "SCRAM-SHA-256",

@@ -12,6 +12,7 @@ pub mod codes;
 mod down;
 mod error;
 mod files;
+mod iceberg_java;
 mod kafka;
 mod ports;
 mod process;
@@ -69,7 +70,7 @@ async fn status_of(folder: &Folder, record: &Record) -> Result<Status, SandboxEr
             endpoint: (service.endpoint)(record.ports()),
             pid,
             ready,
-            access: server.access(service.name, record),
+            access: server.access(service.name, site),
         });
         Ok::<_, SandboxError>(rows.collect::<Vec<_>>())
     }));

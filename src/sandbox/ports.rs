@@ -54,6 +54,7 @@ impl Ports {
     pub(crate) const SEAWEED_FILER_GRPC: u16 = 14;
     pub(crate) const REGISTRY2: u16 = 15;
     pub(crate) const REGISTRY2_MANAGEMENT: u16 = 16;
+    pub(crate) const ICEBERG_JAVA: u16 = 17;
     pub(crate) const SEAWEED_ADMIN_GRPC: u16 = 10_000 + Self::SEAWEED_ADMIN;
 
     pub(crate) fn at(self, offset: u16) -> u16 {

@@ -4,7 +4,6 @@ use super::error::SandboxError;
 use super::files;
 use super::ports::Ports;
 use super::servers::{Runtime, Server, Service, Site, get, http};
-use super::site::Record;
 use super::status::Access;
 use async_trait::async_trait;
 use std::process::Command;
@@ -109,7 +108,7 @@ impl Server for Registry {
         if status.is_success() { Ok(()) } else { Err(format!("it answers {status}")) }
     }
 
-    fn access(&self, _: &str, _: &Record) -> Access {
+    fn access(&self, _: &str, _: Site<'_>) -> Access {
         Access::Open {}
     }
 }

@@ -4,7 +4,6 @@ use super::error::SandboxError;
 use super::files;
 use super::ports::Ports;
 use super::servers::{Runtime, Server, Service, Site, clean, get, http};
-use super::site::Record;
 use super::status::Access;
 use async_trait::async_trait;
 use std::process::Command;
@@ -118,7 +117,8 @@ impl Server for SeaweedFs {
         if status.is_success() { Ok(()) } else { Err(format!("the Iceberg catalog answers {status}")) }
     }
 
-    fn access(&self, service: &str, record: &Record) -> Access {
+    fn access(&self, service: &str, site: Site<'_>) -> Access {
+        let record = site.record;
         let (id, secret) = (record.s3_access_key.clone(), record.s3_secret_key.clone());
         if service == "s3" {
             Access::Keys { access_key: id, secret_key: secret, bucket: BUCKET }

@@ -1,6 +1,7 @@
 //! The table of servers, and what each must be able to do.
 
 use super::error::SandboxError;
+use super::iceberg_java::IcebergJava;
 use super::kafka::Kafka;
 use super::ports::{Port, Ports};
 use super::registry::{REGISTRY, REGISTRY2};
@@ -13,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Every server a sandbox can have, in the order they are shown. A new one is added here.
-pub(crate) static SERVERS: &[&dyn Server] = &[&Kafka, &REGISTRY, &REGISTRY2, &SeaweedFs];
+pub(crate) static SERVERS: &[&dyn Server] = &[&Kafka, &REGISTRY, &REGISTRY2, &SeaweedFs, &IcebergJava];
 
 /// Something a server offers, under the name `--with` and `status` use.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +106,7 @@ pub(crate) trait Server: Sync {
     }
 
     /// What a client needs besides the endpoint.
-    fn access(&self, service: &str, record: &Record) -> Access;
+    fn access(&self, service: &str, site: Site<'_>) -> Access;
 }
 
 pub(crate) fn by_process(name: &str) -> Option<&'static dyn Server> {
@@ -117,8 +118,10 @@ pub(crate) fn by_service(name: &str) -> Result<&'static dyn Server, SandboxError
     let offers = |s: &&&dyn Server| s.services().iter().any(|service| service.name == name);
     SERVERS.iter().find(offers).copied().ok_or_else(|| {
         let known: Vec<_> = SERVERS.iter().flat_map(|s| s.services()).map(|s| s.name).collect();
+        // Of names that are equally near, the first.
         let near = known
             .iter()
+            .rev()
             .copied()
             .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
         SandboxError::UnknownServer {
@@ -190,7 +193,7 @@ mod tests {
         };
         assert_eq!(
             (suggestion, known.as_str()),
-            (Some("iceberg-rest"), "kafka, registry, registry2, s3, iceberg-rest")
+            (Some("iceberg-rest"), "kafka, registry, registry2, s3, iceberg-rest, iceberg-java")
         );
         assert!(by_any_name("seaweedfs").is_ok() && by_any_name("s3").is_ok());
     }

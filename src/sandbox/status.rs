@@ -16,7 +16,7 @@ pub struct Status {
 /// One service of a sandbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ServerStatus {
-    /// `kafka`, `registry`, `registry2`, `s3` or `iceberg-rest`.
+    /// `kafka`, `registry`, `registry2`, `s3`, `iceberg-rest` or `iceberg-java`.
     pub name: &'static str,
     /// `host:port` for Kafka's listener without credentials, a URL for all others.
     pub endpoint: String,
@@ -51,6 +51,8 @@ pub enum Access {
         secret_key: Secret,
         bucket: &'static str,
     },
+    /// Iceberg REST without credentials; its tables lie in a folder of this machine.
+    Warehouse { warehouse: String },
     /// Iceberg REST: OAuth2 client credentials at `/v1/oauth/tokens` of the endpoint.
     OAuth2 {
         warehouse: &'static str,

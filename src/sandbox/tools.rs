@@ -35,6 +35,13 @@ pub(crate) const JAVA_21: Tool = Tool {
     fedora: "java-21-openjdk-headless",
     macos: "openjdk",
 };
+const JDK: Tool = Tool {
+    program: "javac",
+    name: "javac (a JDK, 17 or newer)",
+    debian: "openjdk-17-jdk-headless",
+    fedora: "java-21-openjdk-devel",
+    macos: "openjdk",
+};
 pub(crate) const MAVEN: Tool =
     Tool { program: "mvn", name: "mvn (Maven)", debian: "maven", fedora: "maven", macos: "maven" };
 pub(crate) const PYTHON: Tool = Tool {
@@ -93,6 +100,15 @@ pub(crate) async fn java(least: u32) -> Result<PathBuf, MissingTool> {
         why.get_or_insert(wrong);
     }
     Err(tool.missing(why.unwrap_or_else(|| "is not installed".to_owned())))
+}
+
+/// Whether this Java can run a program from its source, which takes the compiler that comes with a JDK.
+pub(crate) fn compiles(java: &Path) -> Result<(), MissingTool> {
+    let real = java.canonicalize().unwrap_or_else(|_| java.to_owned());
+    if is_executable(&real.with_file_name(JDK.program)) {
+        return Ok(());
+    }
+    Err(JDK.missing(format!("is needed, and {} comes without", java.display())))
 }
 
 /// Where Linux distributions put every Java they have, newest name last.

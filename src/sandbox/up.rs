@@ -25,7 +25,7 @@ const TAIL: usize = 15;
 pub struct UpOptions {
     /// The sandbox's folder; made if needed.
     pub dir: PathBuf,
-    /// Services besides Kafka and the registry: `registry2`, `s3`, `iceberg-rest`. Once asked for, they come with every `up`.
+    /// Services besides Kafka and the registry: `registry2`, `s3`, `iceberg-rest`, `iceberg-java`. Once asked for, they come with every `up`.
     pub with: Vec<String>,
     /// The first of its ports; the one it had before, or [`DEFAULT_PORT_BASE`].
     pub port_base: Option<u16>,

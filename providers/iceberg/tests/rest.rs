@@ -341,7 +341,11 @@ async fn what_a_write_without_a_clear_answer_did_is_read() {
         let server = Server::start(move |arrived| match arrived.line.as_str() {
             line if line.starts_with("GET /v1/config") => config(),
             line if line.starts_with("GET") => {
-                if written.load(std::sync::atomic::Ordering::SeqCst) { after.clone() } else { before.clone() }
+                if written.load(std::sync::atomic::Ordering::SeqCst) {
+                    after.clone()
+                } else {
+                    before.clone()
+                }
             }
             _ => {
                 written.store(true, std::sync::atomic::Ordering::SeqCst);

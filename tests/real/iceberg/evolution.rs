@@ -1,6 +1,6 @@
 //! Tables that change under their manifests, on every catalog, with pyiceberg as the witness.
 
-use super::{Catalog, NAMESPACE, TABLE, changes, map, orders, rest, sql, ty, witness};
+use super::{Catalog, NAMESPACE, RESTS, TABLE, changes, map, orders, rest, sql, ty, witness};
 use datamesh_provider::Outcome;
 use serde_json::{Value, json};
 
@@ -113,8 +113,10 @@ async fn what_was_there_is_used_again(catalog: &Catalog, properties: &Value, id:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rest_table_changes_in_one_commit() {
-    let Some((catalog, properties)) = rest("evolution").await else { return };
-    everything_changes_in_one_commit(&catalog, &properties).await;
+    for kind in RESTS {
+        let Some((catalog, properties)) = rest(kind, "evolution").await else { continue };
+        everything_changes_in_one_commit(&catalog, &properties).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

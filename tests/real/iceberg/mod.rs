@@ -19,13 +19,37 @@ use std::sync::{Arc, Mutex};
 const TABLE: &str = "iceberg_table";
 const NAMESPACE: &str = "iceberg_namespace";
 
-/// The shared REST catalog's settings; nothing where there are no real servers, or none of this kind.
-fn rest_settings() -> Option<Value> {
-    let servers = servers()?;
-    servers.status.server("iceberg-rest")?;
-    let (uri, warehouse, id, secret) = servers.iceberg_rest();
-    Some(json!({"catalog": "rest", "uri": uri, "warehouse": warehouse,
-                "auth": {"oauth2": {"client_id": id, "client_secret": secret}}}))
+/// The REST catalogs that the suite runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Over its own S3, with credentials.
+    SeaweedFs,
+    /// Iceberg's own adapter, over a folder.
+    Java,
+}
+
+const RESTS: [Rest; 2] = [Rest::SeaweedFs, Rest::Java];
+
+impl Rest {
+    /// Its settings, and how pyiceberg opens it; nothing where there are no real servers, or none of this kind.
+    fn settings(self) -> Option<(Value, Value)> {
+        let servers = servers()?;
+        if self == Self::Java {
+            let (uri, warehouse) = servers.iceberg_java()?;
+            let settings = json!({"catalog": "rest", "uri": uri, "warehouse": warehouse});
+            return Some((settings, json!({"type": "rest", "uri": uri, "warehouse": warehouse})));
+        }
+        servers.status.server("iceberg-rest")?;
+        let (uri, warehouse, id, secret) = servers.iceberg_rest();
+        let settings = json!({"catalog": "rest", "uri": uri, "warehouse": warehouse,
+                              "auth": {"oauth2": {"client_id": id, "client_secret": secret}}});
+        let properties = json!({
+            "type": "rest", "uri": uri, "warehouse": warehouse, "credential": format!("{id}:{secret}"),
+            "s3.endpoint": servers.s3(), "s3.access-key-id": id, "s3.secret-access-key": secret,
+            "s3.region": "us-east-1",
+        });
+        Some((settings, properties))
+    }
 }
 
 fn map(value: Value) -> Attributes {
@@ -82,10 +106,17 @@ struct Catalog {
 }
 
 impl Catalog {
-    /// Nothing where there is no REST catalog.
-    async fn rest(name: &str) -> Option<Self> {
-        let provider = connect(rest_settings()?, Path::new(".")).await;
+    /// Nothing where there is no such REST catalog.
+    async fn rest(rest: Rest, name: &str) -> Option<Self> {
+        let (settings, _) = rest.settings()?;
+        let provider = connect(settings, Path::new(".")).await;
         Some(Self { provider, cx: cx(), namespace: format!("ice_{}_{name}", std::process::id()) })
+    }
+
+    /// Where its tables may lie.
+    fn warehouse(rest: Rest) -> String {
+        let (settings, _) = rest.settings().expect("asked for before");
+        settings["warehouse"].as_str().unwrap_or_default().to_owned()
     }
 
     fn id(&self, table: &str) -> String {
@@ -179,25 +210,29 @@ fn more_orders() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_conform() {
-    let Some(catalog) = Catalog::rest("tables").await else { return };
-    catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
-    let id = |name: &str| ObjectId::new(catalog.id(name));
-    let sample = |name: &str| Sample { id: id(name), create: map(orders()), update: map(more_orders()) };
-    let broken = datamesh_conformance::run(suite(&catalog, TABLE, &sample, true).await).await;
-    assert!(broken.is_empty(), "{broken:#?}");
-    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
+    for rest in RESTS {
+        let Some(catalog) = Catalog::rest(rest, "tables").await else { continue };
+        catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
+        let id = |name: &str| ObjectId::new(catalog.id(name));
+        let sample = |name: &str| Sample { id: id(name), create: map(orders()), update: map(more_orders()) };
+        let broken = datamesh_conformance::run(suite(&catalog, TABLE, &sample, true).await).await;
+        assert!(broken.is_empty(), "{broken:#?}");
+        assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn namespaces_conform() {
-    let Some(catalog) = Catalog::rest("namespaces").await else { return };
-    let sample = |name: &str| Sample {
-        id: ObjectId::new(format!("{}_{name}", catalog.namespace)),
-        create: map(json!({"properties": {"description": "what is sold", "team": "a"}})),
-        update: map(json!({"properties": {"description": "all that is sold", "tier": "1"}})),
-    };
-    let broken = datamesh_conformance::run(suite(&catalog, NAMESPACE, &sample, false).await).await;
-    assert!(broken.is_empty(), "{broken:#?}");
+    for rest in RESTS {
+        let Some(catalog) = Catalog::rest(rest, "namespaces").await else { continue };
+        let sample = |name: &str| Sample {
+            id: ObjectId::new(format!("{}_{name}", catalog.namespace)),
+            create: map(json!({"properties": {"description": "what is sold", "team": "a"}})),
+            update: map(json!({"properties": {"description": "all that is sold", "tier": "1"}})),
+        };
+        let broken = datamesh_conformance::run(suite(&catalog, NAMESPACE, &sample, false).await).await;
+        assert!(broken.is_empty(), "{broken:#?}");
+    }
 }
 
 async fn suite<'a>(
@@ -222,8 +257,8 @@ async fn suite<'a>(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_never_an_absence() {
-    let Some(mut catalog) = Catalog::rest("credentials").await else { return };
-    let Some(settings) = rest_settings() else { return };
+    let Some(mut catalog) = Catalog::rest(Rest::SeaweedFs, "credentials").await else { return };
+    let Some((settings, _)) = Rest::SeaweedFs.settings() else { return };
     let id = &settings["auth"]["oauth2"]["client_id"];
     for (auth, kinds) in [
         (json!({"bearer": "not-a-token"}), vec![ErrorKind::Forbidden, ErrorKind::Unauthenticated]),
@@ -243,72 +278,81 @@ async fn wrong_credentials_are_never_an_absence() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_is_no_catalog_is_never_an_absence() {
-    let Some(mut catalog) = Catalog::rest("address").await else { return };
-    let Some(mut settings) = rest_settings() else { return };
-    settings["uri"] = json!(format!("{}/no/catalog/here", settings["uri"].as_str().unwrap_or_default()));
-    catalog.provider = connect(settings, Path::new(".")).await;
-    let error = catalog.try_read(TABLE, "nobody.nothing").await.expect_err("refused");
-    assert!(error.hint.is_some(), "{error:?}");
+    for rest in RESTS {
+        let Some(mut catalog) = Catalog::rest(rest, "address").await else { continue };
+        let Some((mut settings, _)) = rest.settings() else { continue };
+        settings["uri"] = json!(format!("{}/no/catalog/here", settings["uri"].as_str().unwrap_or_default()));
+        catalog.provider = connect(settings, Path::new(".")).await;
+        let error = catalog.try_read(TABLE, "nobody.nothing").await.expect_err("refused");
+        assert!(error.hint.is_some(), "{error:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_in_use_is_not_dropped() {
-    let Some(catalog) = Catalog::rest("in_use").await else { return };
-    catalog.made(NAMESPACE, &catalog.namespace, json!({"properties": {"team": "a"}})).await;
-    let live = catalog.read(NAMESPACE, &catalog.namespace).await;
-    assert_eq!(live.owner.as_deref().map(|owner| owner.starts_with("lineage-a/")), Some(true));
-    let child = catalog.id("child");
-    catalog.made(NAMESPACE, &child, json!({})).await;
-    catalog.made(TABLE, &format!("{child}.t"), json!({"fields": [{"name": "a", "type": "int"}]})).await;
-    for id in [&catalog.namespace, &child] {
-        let outcome = catalog.delete(NAMESPACE, id).await;
-        let Outcome::Rejected(refusal) = outcome else { panic!("{id}: {outcome:?}") };
-        assert!(refusal.error.message.contains("not empty"), "{refusal:?}");
+    for rest in RESTS {
+        let Some(catalog) = Catalog::rest(rest, "in_use").await else { continue };
+        catalog.made(NAMESPACE, &catalog.namespace, json!({"properties": {"team": "a"}})).await;
+        let live = catalog.read(NAMESPACE, &catalog.namespace).await;
+        assert_eq!(live.owner.as_deref().map(|owner| owner.starts_with("lineage-a/")), Some(true));
+        let child = catalog.id("child");
+        catalog.made(NAMESPACE, &child, json!({})).await;
+        catalog.made(TABLE, &format!("{child}.t"), json!({"fields": [{"name": "a", "type": "int"}]})).await;
+        for id in [&catalog.namespace, &child] {
+            let outcome = catalog.delete(NAMESPACE, id).await;
+            let Outcome::Rejected(refusal) = outcome else { panic!("{id}: {outcome:?}") };
+            assert!(refusal.error.message.contains("not empty"), "{refusal:?}");
+        }
+        assert_eq!(catalog.delete(TABLE, &format!("{child}.t")).await, Outcome::Deleted);
+        assert_eq!(catalog.delete(NAMESPACE, &child).await, Outcome::Deleted);
+        assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
     }
-    assert_eq!(catalog.delete(TABLE, &format!("{child}.t")).await, Outcome::Deleted);
-    assert_eq!(catalog.delete(NAMESPACE, &child).await, Outcome::Deleted);
-    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commits_at_the_same_moment_all_arrive() {
-    let Some(catalog) = Catalog::rest("commits").await else { return };
-    catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
-    let id = catalog.id("t");
-    let live = catalog.made(TABLE, &id, json!({"fields": [{"name": "a", "type": "int"}]})).await;
-    let commits = (0..6).map(|n| {
-        let planned =
-            json!({"fields": [{"name": "a", "type": "int"}, {"name": format!("c{n}"), "type": "int"}]});
-        catalog.apply(catalog.update(&id, &live, json!({}), planned))
-    });
-    for outcome in futures::future::join_all(commits).await {
-        assert!(outcome.is_success(), "{outcome:?}");
+    for rest in RESTS {
+        let Some(catalog) = Catalog::rest(rest, "commits").await else { continue };
+        catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
+        let id = catalog.id("t");
+        let live = catalog.made(TABLE, &id, json!({"fields": [{"name": "a", "type": "int"}]})).await;
+        let commits = (0..6).map(|n| {
+            let planned =
+                json!({"fields": [{"name": "a", "type": "int"}, {"name": format!("c{n}"), "type": "int"}]});
+            catalog.apply(catalog.update(&id, &live, json!({}), planned))
+        });
+        for outcome in futures::future::join_all(commits).await {
+            assert!(outcome.is_success(), "{outcome:?}");
+        }
+        let now = catalog.read(TABLE, &id).await;
+        assert_eq!(now.attributes["fields"].as_array().map(Vec::len), Some(7));
+        assert_eq!(now.incarnation, live.incarnation);
+        assert_eq!(catalog.delete(TABLE, &id).await, Outcome::Deleted);
+        assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
     }
-    let now = catalog.read(TABLE, &id).await;
-    assert_eq!(now.attributes["fields"].as_array().map(Vec::len), Some(7));
-    assert_eq!(now.incarnation, live.incarnation);
-    assert_eq!(catalog.delete(TABLE, &id).await, Outcome::Deleted);
-    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declared_location_is_where_the_table_lies() {
-    let Some(catalog) = Catalog::rest("location").await else { return };
-    catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
-    let id = catalog.id("t");
-    let mut planned = orders();
-    for bad in ["s3://elsewhere/t", "s3://warehouse"] {
-        planned["location"] = json!(bad);
-        let op = Operation { planned: Some(map(planned.clone())), ..op(TABLE, &id, OpAction::Create) };
-        let outcome = catalog.apply(op).await;
-        assert!(matches!(outcome, Outcome::Rejected(_)), "{bad}: {outcome:?}");
+    for rest in RESTS {
+        let Some(catalog) = Catalog::rest(rest, "location").await else { continue };
+        catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
+        let id = catalog.id("t");
+        let mut planned = orders();
+        let warehouse = Catalog::warehouse(rest);
+        for bad in ["s3://elsewhere/t", &warehouse] {
+            planned["location"] = json!(bad);
+            let op = Operation { planned: Some(map(planned.clone())), ..op(TABLE, &id, OpAction::Create) };
+            let outcome = catalog.apply(op).await;
+            assert!(matches!(outcome, Outcome::Rejected(_)), "{bad}: {outcome:?}");
+        }
+        let location = format!("{warehouse}/{}/own", catalog.namespace);
+        planned["location"] = json!(format!("{location}/"));
+        let live = catalog.made(TABLE, &id, planned).await;
+        assert_eq!(live.attributes["location"], json!(location));
+        assert_eq!(catalog.delete(TABLE, &id).await, Outcome::Deleted);
+        assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
     }
-    let location = format!("s3://warehouse/{}/own", catalog.namespace);
-    planned["location"] = json!(format!("{location}/"));
-    let live = catalog.made(TABLE, &id, planned).await;
-    assert_eq!(live.attributes["location"], json!(location));
-    assert_eq!(catalog.delete(TABLE, &id).await, Outcome::Deleted);
-    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
 }
 
 /// What pyiceberg says of a table.
@@ -405,17 +449,10 @@ async fn adopted_from_pyiceberg(catalog: &Catalog, properties: &Value) {
     assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
 }
 
-/// The REST catalog for us and for pyiceberg; nothing where either is missing.
-async fn rest(name: &str) -> Option<(Catalog, Value)> {
+/// A REST catalog for us and for pyiceberg; nothing where either is missing.
+async fn rest(rest: Rest, name: &str) -> Option<(Catalog, Value)> {
     python()?;
-    let catalog = Catalog::rest(name).await?;
-    let (uri, warehouse, id, secret) = servers()?.iceberg_rest();
-    let properties = json!({
-        "type": "rest", "uri": uri, "warehouse": warehouse, "credential": format!("{id}:{secret}"),
-        "s3.endpoint": servers()?.s3(), "s3.access-key-id": id, "s3.secret-access-key": secret,
-        "s3.region": "us-east-1",
-    });
-    Some((catalog, properties))
+    Some((Catalog::rest(rest, name).await?, rest.settings()?.1))
 }
 
 /// A SQL catalog in a folder, and how pyiceberg opens it: with a scheme before the warehouse's path, or without.
@@ -431,8 +468,10 @@ async fn sql(folder: &Path, scheme: &str) -> Option<(Catalog, Value)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pyiceberg_sees_a_rest_table_exactly() {
-    let Some((catalog, properties)) = rest("witness").await else { return };
-    seen_by_pyiceberg(&catalog, &properties).await;
+    for kind in RESTS {
+        let Some((catalog, properties)) = rest(kind, "witness").await else { continue };
+        seen_by_pyiceberg(&catalog, &properties).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -444,8 +483,10 @@ async fn pyiceberg_sees_a_sql_table_exactly() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rest_table_of_pyiceberg_is_adopted() {
-    let Some((catalog, properties)) = rest("adopted").await else { return };
-    adopted_from_pyiceberg(&catalog, &properties).await;
+    for kind in RESTS {
+        let Some((catalog, properties)) = rest(kind, "adopted").await else { continue };
+        adopted_from_pyiceberg(&catalog, &properties).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -461,7 +502,11 @@ async fn a_sql_table_of_pyiceberg_is_adopted() {
 async fn a_table_of_format_version_3_is_one_for_pyiceberg_too() {
     let planned = json!({"fields": [{"name": "at", "type": "timestamptz_ns"}], "format_version": 3});
     let folder = tempfile::tempdir().expect("a folder");
-    let catalogs = [sql(folder.path(), "file://").await, rest("v3").await];
+    let catalogs = [
+        sql(folder.path(), "file://").await,
+        rest(Rest::SeaweedFs, "v3").await,
+        rest(Rest::Java, "v3").await,
+    ];
     for (catalog, properties) in catalogs.into_iter().flatten() {
         let id = catalog.id("t");
         catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;

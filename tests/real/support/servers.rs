@@ -36,8 +36,8 @@ fn start() -> Option<Servers> {
     let mut with = with();
     let mut joined = runtime.block_on(join_anywhere(&dir, with.clone()));
     if matches!(joined, Err(SandboxError::MissingTools(_))) {
-        // Where there is no Java for the second registry, the rest can be tested all the same.
-        with.retain(|name| name != "registry2");
+        // Where there is no Java for these, the rest can be tested all the same.
+        with.retain(|name| !["registry2", "iceberg-java"].contains(&name.as_str()));
         joined = runtime.block_on(join_anywhere(&dir, with.clone()));
     }
     let (lease, status) = usable(joined)?;
@@ -60,7 +60,7 @@ async fn join_anywhere(dir: &std::path::Path, with: Vec<String>) -> Result<(Leas
 /// Everything this platform has.
 pub(crate) fn with() -> Vec<String> {
     let seaweedfs = cfg!(all(target_os = "linux", target_arch = "x86_64"));
-    let everywhere = ["registry2"].into_iter();
+    let everywhere = ["registry2", "iceberg-java"].into_iter();
     everywhere.chain(["s3", "iceberg-rest"].into_iter().filter(|_| seaweedfs)).map(str::to_owned).collect()
 }
 
@@ -134,6 +134,19 @@ impl Servers {
                 client_id,
                 client_secret.expose(),
             ),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Iceberg's own REST adapter: address and warehouse. In CI it must be there.
+    pub(crate) fn iceberg_java(&self) -> Option<(&str, &str)> {
+        let found = self.status.server("iceberg-java");
+        if found.is_none() {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "Iceberg's REST adapter needs a JDK");
+            let _ = writeln!(std::io::stderr(), "\nSKIPPED, no Iceberg REST adapter here: it needs a JDK");
+        }
+        match &found?.access {
+            Access::Warehouse { warehouse } => Some((self.endpoint("iceberg-java"), warehouse)),
             other => panic!("{other:?}"),
         }
     }

@@ -54,7 +54,16 @@ impl RestBackend {
         if let Some(warehouse) = &self.warehouse {
             request = request.query("warehouse", warehouse);
         }
-        let answer = self.http.read(cx, &request).await.map_err(Trouble::error)?;
+        let answer = self.http.read(cx, &request).await.map_err(|trouble| {
+            let error = trouble.error();
+            match (error.kind, &error.hint) {
+                // Nothing is asked here that could be wrong but the address.
+                (ErrorKind::Invalid, None) => {
+                    error.hint("is `uri` in the Mesh document right? It is written without `/v1`")
+                }
+                _ => error,
+            }
+        })?;
         let value = |key: &str| {
             let of = |part: &str| answer.get(part)?.get(key)?.as_str();
             of("overrides").or_else(|| of("defaults"))

@@ -3,7 +3,7 @@
 use super::columns::{Columns, Layout, Place};
 use super::edit::{ColumnEdit, plain, shown};
 use super::matching::Level;
-use super::schema::{Attrs, NARROW, PartitionField, SortField};
+use super::schema::{Attrs, Direction, NARROW, NullOrder, PartitionField, SortField};
 use crate::codes;
 use crate::owner;
 use crate::transform::Transform;
@@ -264,7 +264,7 @@ fn create(desired: &Attrs, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
     add("fields", desired.fields.as_deref().map(|fields| plain(shown(fields))));
     add("identifier_fields", desired.identifier_fields.as_ref().map(plain));
     add("partition_by", desired.partition_by.as_ref().map(plain));
-    add("sort_by", desired.sort_by.as_ref().map(plain));
+    add("sort_by", desired.sort_by.as_deref().map(in_words));
     add("properties", desired.properties.as_ref().map(plain));
     add("location", desired.location.as_ref().map(plain));
     add("format_version", desired.format_version.as_ref().map(plain));
@@ -309,7 +309,7 @@ fn layout_changes(edits: &LayoutEdits, live: &Attrs) -> Vec<AttributeChange> {
         out.push(change("partition_by", live.partition_by.as_ref().map(plain), plain(fields)));
     }
     if let Some(fields) = &edits.sort {
-        out.push(change("sort_by", live.sort_by.as_ref().map(plain), plain(fields)));
+        out.push(change("sort_by", live.sort_by.as_deref().map(in_words), in_words(fields)));
     }
     if let Some(version) = edits.format_version {
         let reason = format!(
@@ -319,6 +319,27 @@ fn layout_changes(edits: &LayoutEdits, live: &Attrs) -> Vec<AttributeChange> {
         out.push(upgrade.class(Class::ConsumerBreaking, reason));
     }
     out
+}
+
+/// `["id desc", "bucket[4](at)"]`; where nulls stand is told where it is not as usual.
+fn in_words(fields: &[SortField]) -> Value {
+    let word = |field: &SortField| {
+        let of = match &field.transform {
+            Transform::Identity => field.source.clone(),
+            transform => format!("{transform}({})", field.source),
+        };
+        let (direction, usual) = match field.direction {
+            Direction::Asc => ("", NullOrder::NullsFirst),
+            Direction::Desc => (" desc", NullOrder::NullsLast),
+        };
+        let nulls = match field.null_order.filter(|order| *order != usual) {
+            None => "",
+            Some(NullOrder::NullsFirst) => " nulls first",
+            Some(NullOrder::NullsLast) => " nulls last",
+        };
+        format!("{of}{direction}{nulls}")
+    };
+    fields.iter().map(word).collect()
 }
 
 /// "2 columns not ours", or nothing for none.

@@ -72,7 +72,7 @@ impl ColumnEdit {
             Self::Order { parent, before, names } => {
                 let before = before.as_ref()?;
                 let there: Vec<&String> = names.iter().filter(|name| before.contains(name)).collect();
-                at(parent, Some("order"), Some(json!(before)), Planned::Value(json!(there)))
+                at(parent, Some("(order)"), Some(json!(before)), Planned::Value(json!(there)))
             }
         };
         Some(change)

@@ -108,7 +108,7 @@ fn the_order_of_our_columns_is_that_of_the_manifest() {
     let (spec, found) =
         diff(Some(table(&["a", "b", "c"])), table(&["b", "x", "a", "c"]), table(&["a", "b", "c"]));
     assert!(found.is_empty(), "{found:?}");
-    assert_eq!((spec.changes.len(), spec.changes[0].path.join(".")), (1, "fields.order".to_owned()));
+    assert_eq!((spec.changes.len(), spec.changes[0].path.join(".")), (1, "fields.(order)".to_owned()));
     assert_eq!(spec.changes[0].before, Some(json!(["b", "a", "c"])));
     assert_eq!(spec.changes[0].after, Planned::Value(json!(["a", "b", "c"])));
     // Where those of others stand among ours is theirs to say; a new one goes where it is declared.

@@ -3,7 +3,7 @@
 use crate::equality::avro;
 use datamesh_provider::canonical_json;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Long lists help nobody: the rest is counted.
 const SHOWN: usize = 12;
@@ -30,13 +30,24 @@ fn fields(value: &Value) -> Option<Vec<(&str, &Value)>> {
 fn compare(path: &str, live: &Value, desired: &Value, lines: &mut Vec<String>) {
     let (Some(old), Some(new)) = (fields(live), fields(desired)) else { return };
     let here = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    let known: BTreeMap<&str, &Value> = old.iter().copied().collect();
+    let today: BTreeSet<&str> = new.iter().map(|(name, _)| *name).collect();
+    let mut renamed: BTreeSet<&str> = BTreeSet::new();
     for (name, field) in &new {
-        match old.iter().find(|(other, _)| other == name) {
-            None => lines.push(format!("field `{}` is new: {}", here(name), shown(field.get("type")))),
-            Some((_, before)) => compare_field(&here(name), before, field, lines),
+        let alias = aliases(field).find(|alias| known.contains_key(alias) && !today.contains(alias));
+        match (known.get(name), alias) {
+            (Some(before), _) => compare_field(&here(name), before, field, lines),
+            (None, Some(alias)) => {
+                renamed.insert(alias);
+                lines.push(format!("field `{}` is called `{name}`, and `{alias}` is its alias", here(alias)));
+                compare_field(&here(name), known[alias], field, lines);
+            }
+            (None, None) => {
+                lines.push(format!("field `{}` is new: {}", here(name), shown(field.get("type"))));
+            }
         }
     }
-    let gone = old.iter().filter(|(name, _)| !new.iter().any(|(other, _)| other == name));
+    let gone = old.iter().filter(|(name, _)| !today.contains(name) && !renamed.contains(name));
     lines.extend(gone.map(|(name, _)| format!("field `{}` goes away", here(name))));
     let order = |list: &[(&str, &Value)], other: &[(&str, &Value)]| -> Vec<String> {
         list.iter().filter(|(n, _)| other.iter().any(|(o, _)| o == n)).map(|(n, _)| (*n).to_owned()).collect()
@@ -52,8 +63,12 @@ fn compare(path: &str, live: &Value, desired: &Value, lines: &mut Vec<String>) {
     attributes(&whole, live, desired, &["fields"], lines);
 }
 
+fn aliases(field: &Value) -> impl Iterator<Item = &str> {
+    field.get("aliases").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
 fn compare_field(path: &str, before: &Value, after: &Value, lines: &mut Vec<String>) {
-    attributes(&format!("field `{path}`"), before, after, &["type"], lines);
+    attributes(&format!("field `{path}`"), before, after, &["type", "name", "aliases"], lines);
     let (old, new) = (before.get("type"), after.get("type"));
     if old == new {
         return;
@@ -197,6 +212,18 @@ mod tests {
             ]
         );
         assert_eq!(lines(&before, &before), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_field_with_an_alias_was_there_before() {
+        let (a, b) = (
+            json!({"name": "a", "type": "int"}),
+            json!({"name": "b", "type": "long", "aliases": ["x", "a"]}),
+        );
+        let expected = ["field `a` is called `b`, and `a` is its alias", "field `b`: int becomes long"];
+        assert_eq!(lines(&json!([a]), &json!([b])), expected);
+        // Where the old name is a field as well, the other one is new.
+        assert_eq!(lines(&json!([a]), &json!([a, b])), ["field `b` is new: long"]);
     }
 
     #[test]
