@@ -1,8 +1,8 @@
 //! What can be typed. What it means is worked out by each command.
 
 use super::commands::{
-    apply, breaking, destroy, doctor, drift, graph, history, init, lock, new, plan, quickstart, recover,
-    schema, show, state, validate,
+    apply, breaking, destroy, doctor, drift, graph, history, import, init, lock, new, plan, quickstart,
+    recover, schema, show, state, validate,
 };
 use super::exit;
 use crate::sandbox::cli::SandboxArgs;
@@ -71,6 +71,8 @@ pub enum Command {
     Destroy(destroy::DestroyArgs),
     /// Show what was changed behind the mesh's back
     Drift(drift::DriftArgs),
+    /// Print a live table as the manifest that declares it
+    Import(import::ImportArgs),
     /// Show a saved plan
     Show(show::ShowArgs),
     /// Draw the resources and what depends on what

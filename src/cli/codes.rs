@@ -16,4 +16,5 @@ pub const STALE: Code = Code::new("DM0713", "stale plan");
 pub const ENGINE: Code = Code::new("DM0711", "the run could not go on");
 pub const NOT_EDITED: Code = Code::new("DM0714", "the state was not edited");
 pub const NOT_PUBLISHED: Code = Code::new("DM0715", "no such published plan");
+pub const NOT_THERE: Code = Code::new("DM0716", "not in its system");
 pub const NOTHING_SELECTED: Code = Code::new("DM0712", "nothing is selected");

@@ -19,7 +19,7 @@ use crate::providers::Providers;
 use args::{Cli, Command};
 use clap::Parser as _;
 use commands::{
-    apply, breaking, demo, destroy, doctor, drift, graph, history, init, lock, new, plan, quickstart,
+    apply, breaking, demo, destroy, doctor, drift, graph, history, import, init, lock, new, plan, quickstart,
     recover, sandbox, schema, show, state, validate,
 };
 use datamesh_provider::Diagnostic;
@@ -84,6 +84,7 @@ async fn dispatch_waiting(command: &Command, run: &Invocation) -> Exit {
         Command::Apply(args) => apply::run(args, run).await,
         Command::Destroy(args) => destroy::run(args, run).await,
         Command::Drift(args) => drift::run(args, run).await,
+        Command::Import(args) => import::run(args, run).await,
         Command::Show(args) => show::run(args, run).await,
         Command::State(args) => state::run(args, run).await,
         Command::History(args) => history::run(args, run).await,

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod drift;
 pub mod graph;
 pub mod history;
+pub mod import;
 pub mod init;
 pub mod lock;
 pub mod new;

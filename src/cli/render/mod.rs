@@ -13,6 +13,7 @@ pub mod graph;
 pub mod human;
 pub mod json;
 pub mod locks;
+pub mod manifest;
 pub mod plan_human;
 pub mod progress;
 pub mod records;

@@ -1,6 +1,8 @@
 //! The Iceberg provider on a real REST catalog, and on both kinds of catalog with pyiceberg as the witness.
 
 mod evolution;
+mod imports;
+mod races;
 
 use crate::support::python::python;
 use crate::support::servers::servers;
@@ -13,7 +15,7 @@ use datamesh_provider::{
     ResourceType, SpanMap, SystemName, TypeName, View,
 };
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 const TABLE: &str = "iceberg_table";
@@ -99,7 +101,10 @@ fn changes(prior: &Attributes, live: &LiveObject, desired: &Attributes) -> (Chan
 }
 
 /// A connection, and a namespace of one test in it.
+#[derive(Clone)]
 struct Catalog {
+    settings: Value,
+    root: PathBuf,
     provider: Arc<dyn Provider>,
     cx: Context,
     namespace: String,
@@ -109,8 +114,19 @@ impl Catalog {
     /// Nothing where there is no such REST catalog.
     async fn rest(rest: Rest, name: &str) -> Option<Self> {
         let (settings, _) = rest.settings()?;
-        let provider = connect(settings, Path::new(".")).await;
-        Some(Self { provider, cx: cx(), namespace: format!("ice_{}_{name}", std::process::id()) })
+        let namespace = format!("ice_{}_{name}", std::process::id());
+        Some(Self::connected(settings, Path::new("."), namespace).await)
+    }
+
+    async fn connected(settings: Value, root: &Path, namespace: String) -> Self {
+        let provider = connect(settings.clone(), root).await;
+        Self { settings, root: root.to_owned(), provider, cx: cx(), namespace }
+    }
+
+    /// The same catalog as another run sees it.
+    async fn again(&self) -> Self {
+        let provider = connect(self.settings.clone(), &self.root).await;
+        Self { provider, ..self.clone() }
     }
 
     /// Where its tables may lie.
@@ -310,29 +326,6 @@ async fn a_namespace_in_use_is_not_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commits_at_the_same_moment_all_arrive() {
-    for rest in RESTS {
-        let Some(catalog) = Catalog::rest(rest, "commits").await else { continue };
-        catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
-        let id = catalog.id("t");
-        let live = catalog.made(TABLE, &id, json!({"fields": [{"name": "a", "type": "int"}]})).await;
-        let commits = (0..6).map(|n| {
-            let planned =
-                json!({"fields": [{"name": "a", "type": "int"}, {"name": format!("c{n}"), "type": "int"}]});
-            catalog.apply(catalog.update(&id, &live, json!({}), planned))
-        });
-        for outcome in futures::future::join_all(commits).await {
-            assert!(outcome.is_success(), "{outcome:?}");
-        }
-        let now = catalog.read(TABLE, &id).await;
-        assert_eq!(now.attributes["fields"].as_array().map(Vec::len), Some(7));
-        assert_eq!(now.incarnation, live.incarnation);
-        assert_eq!(catalog.delete(TABLE, &id).await, Outcome::Deleted);
-        assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_declared_location_is_where_the_table_lies() {
     for rest in RESTS {
         let Some(catalog) = Catalog::rest(rest, "location").await else { continue };
@@ -460,7 +453,7 @@ async fn sql(folder: &Path, scheme: &str) -> Option<(Catalog, Value)> {
     python()?;
     let settings =
         json!({"catalog": "sql", "name": "mesh", "uri": "sqlite:iceberg.db", "warehouse": "file:w"});
-    let catalog = Catalog { provider: connect(settings, folder).await, cx: cx(), namespace: "sales".into() };
+    let catalog = Catalog::connected(settings, folder, "sales".into()).await;
     let root = folder.display();
     let uri = format!("sqlite:///{root}/iceberg.db");
     Some((catalog, json!({"type": "sql", "uri": uri, "warehouse": format!("{scheme}{root}/w")})))
