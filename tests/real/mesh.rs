@@ -181,9 +181,8 @@ fn a_table_is_changed_in_place_and_what_others_added_stays() {
         (None, Some("theirs"))
     );
 
-    // No longer declared, made stricter, made new and required: none of these is done, each says what to do.
+    // Made stricter, made new and required: none of these is done, each says what to do.
     for (fields, words) in [
-        ("", ["`note` was applied from this manifest", "DROP COLUMN note"]),
         (
             "    - { name: note, type: string, required: true }\n",
             ["cannot require a column", "Leave `note` optional"],
@@ -198,6 +197,18 @@ fn a_table_is_changed_in_place_and_what_others_added_stays() {
         mesh.run(&["apply", "--auto-approve"]).exits(1);
     }
     assert_eq!(witness.table(&catalog, "sales.orders"), now);
+
+    // Declared no more: it goes, unless the manifest forbids that data is lost; what others added stays.
+    let guarded = format!("lifecycle: {{ prevent_destroy: true }}\n{}", batch("", ""));
+    mesh.product("orders", &guarded);
+    mesh.run(&["plan"]).exits(1).says(&["prevent_destroy"]);
+    mesh.run(&["apply", "--auto-approve"]).exits(1);
+    assert_eq!(witness.table(&catalog, "sales.orders"), now);
+    mesh.product("orders", &batch("", ""));
+    mesh.run(&["plan"]).exits(0).says(&["- field note", "its values can no longer be read", "1 loses data"]);
+    mesh.apply_settles();
+    let columns = json!([["order_id", "string", true, null], ["theirs", "string", false, null]]);
+    assert_eq!(witness.table(&catalog, "sales.orders")["columns"], columns);
     mesh.destroy();
     assert_eq!(witness.tables(&catalog, "sales"), None);
 }

@@ -122,13 +122,19 @@ fn table_is_exact(witness: &Witness, catalog: &Catalog, location: &str) {
         table["columns"],
         json!([
             ["order_id", "string", false, "Unique order identifier"],
-            ["customer_id", "string", false, "Customer identifier (hashed)"],
+            ["customer_id", "string", false, "Customer identifier (hashed) [PII, hash-before-publish]"],
             ["total_amount", "decimal(38, 9)", false, "Order total in USD"],
             ["status", "string", false, null],
             ["created_at", "timestamptz", false, "Order creation timestamp (UTC)"],
         ])
     );
     assert_eq!(table["partitions"], json!([[1000, "created_date", "day", "created_at"]]));
+    let property = |name: &str| table["properties"][format!("datamesh.{name}")].as_str();
+    assert_eq!(
+        ["pii.customer_id", "governance.customer_id", "retention"].map(property),
+        [Some("true"), Some("hash-before-publish"), Some("3y")],
+        "the policy's retention of personal data"
+    );
     assert_eq!((&table["version"], &table["location"]), (&json!(2), &json!(location)));
 }
 

@@ -19,6 +19,7 @@ pub const BAD_SORT: Code = Code::new("DM0212", "the sort order is wrong");
 pub const CONTRACT_TOO_LARGE: Code = Code::new("DM0213", "the contract is over a limit");
 pub const NESTED_NAME_TAKEN: Code = Code::new("DM0214", "two nested types would share a name");
 pub const BAD_RECORD_NAME: Code = Code::new("DM0215", "the record name is wrong");
+pub const BAD_RETENTION: Code = Code::new("DM0217", "a retention of a policy is wrong");
 pub const BAD_RENAME: Code = Code::new("DM0216", "an earlier name is wrong");
 
 // Environments.

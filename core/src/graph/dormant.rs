@@ -32,7 +32,7 @@ pub(crate) fn documents(load: &Load, found: &mut Diagnostics) {
 fn policy(name: &Spanned<String>) -> Diagnostic {
     let detail = format!(
         "`GovernancePolicy {}` is checked for its shape only. Of its rules, the template of topics gives topics \
-         without a name their default; nothing is denied in this version.",
+         without a name their default, and tables carry the retention of their class; nothing is denied in this version.",
         name.value
     );
     Diagnostic::warning(codes::NOT_ENFORCED, detail).at(name.span, "declared, not enforced by this version")
@@ -46,14 +46,15 @@ fn document(what: &str, name: &Spanned<String>) -> Diagnostic {
 pub(crate) fn product(doc: &DataProduct, found: &mut Diagnostics) {
     let spec = &doc.spec;
     let mut warn = |key: &str, span| found.push(not_enforced(key, span));
-    if let Some(class) = &spec.data_class {
-        warn("data_class", class.span);
-    }
     if let Some(first) = spec.lifecycle.as_ref().and_then(|l| l.ignore_changes.first()) {
         warn("lifecycle.ignore_changes", first.span);
     }
     let purge = spec.lifecycle.as_ref().and_then(|l| l.purge.as_ref()).filter(|purge| purge.value);
     let tables = || spec.output_ports.iter().any(|port| port.value.technology.value == Technology::Iceberg);
+    // Of tables it chooses the retention that they carry.
+    if let Some(class) = spec.data_class.as_ref().filter(|_| !tables()) {
+        found.push(not_enforced("data_class", class.span));
+    }
     if let Some(purge) = purge.filter(|_| tables()) {
         let detail = "`lifecycle.purge` has no effect on tables in this version: they are dropped, and their files stay.";
         let place = "not enforced on tables by this version";

@@ -5,6 +5,7 @@ use crate::graph::domains::Domains;
 use crate::graph::environment::ResolvedEnvironment;
 use crate::graph::products::{Product, Products};
 use crate::graph::recorded::FixedNames;
+use crate::graph::retention::Retention;
 use crate::graph::{DesiredResource, Lifecycle, codes};
 use crate::manifest::model::{Allowance, DataProduct, Field};
 use crate::manifest::{Limits, NamedFile, NamedFiles};
@@ -27,6 +28,8 @@ pub(crate) struct World<'a> {
     pub(crate) named: &'a NamedFiles,
     /// The default name of topics, with placeholders.
     pub(crate) template: String,
+    /// How long data may be kept.
+    pub(crate) retention: Retention,
     /// Only findings are wanted: what cannot give any is not put together.
     pub(crate) judging: bool,
 }

@@ -24,6 +24,7 @@ mod products;
 pub mod recorded;
 mod references;
 pub mod resolve;
+mod retention;
 mod secrets;
 pub mod selector;
 mod serializer;

@@ -8,6 +8,7 @@ use crate::graph::environment::ResolvedEnvironment;
 use crate::graph::held::Held;
 use crate::graph::products::{Product, Products};
 use crate::graph::recorded::{FixedNames, Recorded};
+use crate::graph::retention::Retention;
 use crate::graph::{
     DesiredGraph, DesiredResource, Lifecycle, catalog, claims, codes, dormant, namespaces, partial, ports,
     references, source, subject, template,
@@ -73,6 +74,7 @@ fn run(
         limits: &load.limits,
         named: &load.named,
         template: template::of_policies(load, &mut found),
+        retention: Retention::of_policies(load, &mut found),
         // The graph itself is compared with removals alone.
         judging: validate.is_some() && decisions.removals.is_empty(),
     };

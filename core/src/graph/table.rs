@@ -1,6 +1,6 @@
 //! Iceberg ports: tables.
 
-use crate::contract::snake_case;
+use crate::contract::{Contract, pii_word, protection_word, snake_case};
 use crate::graph::codes;
 use crate::graph::draft::{Draft, NamespaceUse, Part};
 use crate::graph::ports::{self, Port};
@@ -18,6 +18,7 @@ pub(crate) fn table(draft: &mut Draft<'_>, port: Port<'_>) {
     check_format(port, &mut draft.found);
     let (mut attributes, mut spans) = columns(draft, port);
     properties(port, &mut attributes, &mut spans, &mut draft.found);
+    metadata(draft, &mut attributes);
     let on_create = format_version(port, &mut attributes, &mut spans, &mut draft.found);
     let Some(address) = draft.address("iceberg_table", port.name, port.span) else { return };
     let system = match ports::system(environment, "iceberg", spec.cluster.as_ref(), port.span) {
@@ -169,6 +170,27 @@ fn properties(port: Port<'_>, attributes: &mut Attributes, spans: &mut SpanMap, 
     }
     if !values.is_empty() {
         attributes.insert("properties".into(), Value::Object(values));
+    }
+}
+
+/// What policies and the contract say of the data, for those who work with the table.
+fn metadata(draft: &Draft<'_>, attributes: &mut Attributes) {
+    let personal = draft.contract.as_ref().map(Contract::personal).unwrap_or_default();
+    let retention = draft.world.retention.of(draft.product.doc, !personal.is_empty());
+    let mut values: Vec<(String, &str)> = Vec::new();
+    for (path, field) in &personal {
+        values.push((format!("datamesh.pii.{path}"), field.pii_type.map_or("true", pii_word)));
+        values.extend(
+            field.governance.map(|how| (format!("datamesh.governance.{path}"), protection_word(how))),
+        );
+    }
+    values.extend(retention.as_deref().map(|longest| ("datamesh.retention".to_owned(), longest)));
+    if values.is_empty() {
+        return;
+    }
+    let properties = attributes.entry("properties").or_insert_with(|| Value::Object(Map::new()));
+    if let Some(properties) = properties.as_object_mut() {
+        properties.extend(values.into_iter().map(|(key, value)| (key, value.into())));
     }
 }
 

@@ -84,7 +84,9 @@ fn port(table: &Table<'_>, out: &mut String, left: &mut Vec<String>) {
             .push("the sort order: it goes by a field of a struct, or in a way manifests do not know".into()),
     }
     let properties = table.live.get("properties").and_then(Value::as_object);
-    let names: Vec<&str> = properties.into_iter().flat_map(|map| map.keys()).map(String::as_str).collect();
+    let names = properties.into_iter().flat_map(|map| map.keys()).map(String::as_str);
+    // Those are written with the manifest's own.
+    let names: Vec<&str> = names.filter(|name| !name.starts_with("datamesh.")).collect();
     if !names.is_empty() {
         left.push(format!("properties, which whoever set them may change: {}", names.join(", ")));
     }
@@ -149,9 +151,35 @@ fn column(field: &Value, path: &str, left: &mut Vec<String>) -> Option<String> {
         parts.push("required: true".to_owned());
     }
     if let Some(doc) = field.get("doc").and_then(Value::as_str) {
-        parts.push(format!("description: {}", quoted(doc)));
+        let (description, keys) = personal(doc);
+        parts.extend((!description.is_empty()).then(|| format!("description: {}", quoted(description))));
+        parts.extend(keys);
     }
     Some(format!("{{ {} }}", parts.join(", ")))
+}
+
+/// What is personal about a column stands behind its description: `[PII: email, tokenize]`.
+fn personal(doc: &str) -> (&str, Option<String>) {
+    let whole = (doc, None);
+    let Some((description, tag)) = doc.strip_suffix(']').and_then(|doc| doc.rsplit_once("[PII")) else {
+        return whole;
+    };
+    let words: Vec<&str> = tag.split([':', ',']).map(str::trim).collect();
+    let plain = |word: &&str| {
+        word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+    };
+    if !words.iter().all(plain) {
+        return whole;
+    }
+    let mut keys = "pii: true".to_owned();
+    match (words.as_slice(), tag.starts_with(':')) {
+        ([_], _) => {}
+        ([_, ty], true) => keys.push_str(&format!(", pii_type: {ty}")),
+        ([_, how], false) => keys.push_str(&format!(", governance: {how}")),
+        ([_, ty, how], true) => keys.push_str(&format!(", pii_type: {ty}, governance: {how}")),
+        _ => return whole,
+    }
+    (description.trim_end(), Some(keys))
 }
 
 fn is_field_name(name: &str) -> bool {
@@ -275,6 +303,21 @@ spec:
       sort_by: ["id desc nulls-last"]
 "#;
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn what_is_personal_is_read_back() {
+        for (doc, description, keys) in [
+            ("Who [PII: email, tokenize]", "Who", Some("pii: true, pii_type: email, governance: tokenize")),
+            ("[PII: national_id]", "", Some("pii: true, pii_type: national_id")),
+            ("Who [PII, mask-last-4]", "Who", Some("pii: true, governance: mask-last-4")),
+            ("Who [PII]", "Who", Some("pii: true")),
+            ("Who [PII: a, b, c]", "Who [PII: a, b, c]", None),
+            ("Who [PII: {evil}]", "Who [PII: {evil}]", None),
+            ("PII]", "PII]", None),
+        ] {
+            assert_eq!(personal(doc), (description, keys.map(str::to_owned)), "{doc}");
+        }
     }
 
     #[test]

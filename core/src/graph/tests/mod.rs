@@ -4,6 +4,7 @@ mod access;
 mod decisions;
 mod environments;
 mod lineage;
+mod metadata;
 mod partial;
 mod ports;
 mod products;
