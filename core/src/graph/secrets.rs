@@ -68,8 +68,9 @@ fn text_of(system: &SystemName, settings: &Located, text: &str, path: &[&str]) -
 }
 
 fn is_secret(key: &str) -> bool {
-    let last = key.rsplit(['.', '_']).next().unwrap_or(key);
-    SECRET_WORDS.contains(&last) || SECRET_KEYS.contains(&key)
+    let last = key.rsplit(['.', '_', '-']).next().unwrap_or(key).to_ascii_lowercase();
+    // `x-api-key`: a header, where other keys are files or names.
+    SECRET_WORDS.contains(&last.as_str()) || SECRET_KEYS.contains(&key) || key.contains('-') && last == "key"
 }
 
 fn written_out(system: &SystemName, settings: &Located, path: &[&str]) -> Diagnostic {
@@ -103,6 +104,7 @@ mod tests {
             json!({"properties": {"sasl.username": "u", "sasl.password": "${env:PW}", "ssl.ca.location": "ca.pem"}}),
             json!({"auth": {"basic": {"username": "u", "password": "a-${file:pw}"}}}),
             json!({"auth": {"oauth2": {"client_id": "u", "client_secret": "${env:X}"}}, "insecure": true}),
+            json!({"headers": {"x-tenant": "acme", "x-api-key": "${env:KEY}"}, "tls": {"key_file": "client.key"}}),
         ] {
             assert!(found(clean.clone()).is_empty(), "{clean}");
         }
@@ -115,6 +117,8 @@ mod tests {
             json!({"auth": {"basic": {"username": "u", "password": 4711}}}),
             json!({"auth": {"bearer": "hunter2"}}),
             json!({"auth": {"oauth2": {"client_id": "u", "client_secret": "hunter2"}}}),
+            json!({"headers": {"X-Api-Key": "hunter2"}}),
+            json!({"headers": {"x-auth-token": "hunter2"}}),
         ] {
             let all = found(plain.clone());
             assert!(all.len() == 1 && all[0].starts_with("DM0228"), "{plain}: {all:?}");

@@ -17,6 +17,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 struct Arrived {
     line: String,
     token: Option<String>,
+    /// The headers, as they were sent.
+    head: String,
     body: Value,
 }
 
@@ -24,6 +26,8 @@ struct Arrived {
 enum Reply {
     Json(u16, Value),
     Raw(u16, &'static str),
+    /// With a tag by which it is asked for again.
+    Tagged(&'static str, Value),
     Redirect(&'static str),
     /// Takes the request and closes the connection.
     Hangup,
@@ -69,6 +73,7 @@ async fn serve(mut stream: tokio::net::TcpStream, script: &Script, log: &Mutex<V
     let (status, extra, body) = match script(&arrived) {
         Reply::Json(status, body) => (status, String::new(), body.to_string()),
         Reply::Raw(status, body) => (status, String::new(), body.to_owned()),
+        Reply::Tagged(tag, body) => (200, format!("etag: {tag}\r\n"), body.to_string()),
         Reply::Redirect(to) => (307, format!("location: {to}\r\n"), String::new()),
         Reply::Hangup => return,
         Reply::Silence => return std::future::pending().await,
@@ -92,7 +97,7 @@ async fn receive(stream: &mut tokio::net::TcpStream) -> Option<Arrived> {
                 let line = head.lines().next()?.trim_end_matches(" HTTP/1.1").to_owned();
                 let token = header("authorization").map(|text| text.replace("Bearer ", ""));
                 let body = serde_json::from_str(body).unwrap_or_else(|_| json!(body));
-                return Some(Arrived { line, token, body });
+                return Some(Arrived { line, token, head: head.to_owned(), body });
             }
         }
         let mut chunk = [0; 4096];
@@ -115,10 +120,13 @@ fn cx() -> Context {
 }
 
 async fn try_connect(uri: &str, auth: Value) -> Result<Arc<dyn Provider>, ProviderError> {
+    let more = if auth.is_null() { json!({}) } else { json!({ "auth": auth }) };
+    connect_with(uri, more).await
+}
+
+async fn connect_with(uri: &str, more: Value) -> Result<Arc<dyn Provider>, ProviderError> {
     let mut settings = json!({"catalog": "rest", "uri": uri, "warehouse": "s3://lake"});
-    if !auth.is_null() {
-        settings["auth"] = auth;
-    }
+    settings.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
     let settings = Located { value: settings, ..Located::default() };
     assert!(!(DEF.validate_config)(&settings).has_errors());
     let name = "iceberg.lake".to_owned();
@@ -215,6 +223,63 @@ async fn names_are_one_segment_each_and_the_prefix_is_in_every_path() {
     }
     assert!(read(&provider, "iceberg_table", "a.b/../../c").await.is_err());
     assert_eq!(server.count("GET /v1/config"), 1, "the configuration is asked for once");
+}
+
+#[tokio::test]
+async fn a_catalog_says_what_stands_between_levels() {
+    let server = Server::start(|arrived| match arrived.line.starts_with("GET /v1/config") {
+        true => Reply::Json(200, json!({"overrides": {"namespace-separator": "%2E"}})),
+        false => error(404, "NoSuchTableException", "no"),
+    })
+    .await;
+    assert_eq!(read(&connect(&server).await, "iceberg_table", "a.b.t").await, Ok(None));
+    assert_eq!(server.count("GET /v1/namespaces/a.b/tables/t?"), 1, "{:?}", server.lines());
+}
+
+#[tokio::test]
+async fn headers_of_the_mesh_are_sent_to_the_catalog_and_to_nobody_else() {
+    let elsewhere = Server::start(|_| Reply::Json(200, json!({"access_token": "t"}))).await;
+    let server = Server::start(|arrived| match arrived.line.starts_with("GET /v1/config") {
+        true => config(),
+        false => error(403, "ForbiddenException", "who is tenant-secret-7?"),
+    })
+    .await;
+    let oauth2 =
+        json!({"client_id": "me", "client_secret": "hunter2", "token_uri": format!("{}/t", elsewhere.uri)});
+    let more = json!({"auth": {"oauth2": oauth2}, "headers": {"X-Tenant": "tenant-secret-7"}});
+    let provider = connect_with(&server.uri, more).await.expect("connects");
+    let error = read(&provider, "iceberg_table", "a.t").await.expect_err("refused");
+    assert!(!error.to_string().contains("tenant-secret-7"), "{error}");
+    let has = |server: &Server| {
+        let seen = server.seen.lock().expect("the log");
+        seen.iter()
+            .map(|arrived| arrived.head.to_lowercase().contains("x-tenant: tenant-secret-7"))
+            .collect::<Vec<_>>()
+    };
+    assert!(has(&server).iter().all(|sent| *sent) && !has(&elsewhere).iter().any(|sent| *sent));
+    let missing = connect_with(&server.uri, json!({"headers": {"x-a": "${env:NOT_THERE}"}})).await;
+    assert!(missing.expect_err("no variable").message.contains("NOT_THERE"));
+}
+
+#[tokio::test]
+async fn what_is_still_so_is_not_sent_again() {
+    let server = Server::start(|arrived| match arrived.line.starts_with("GET /v1/config") {
+        true => config(),
+        false if arrived.head.to_lowercase().contains("if-none-match: \"one\"") => Reply::Raw(304, ""),
+        false if arrived.head.to_lowercase().contains("if-none-match") => {
+            Reply::Tagged("\"two\"", table(json!({"k": "2"})))
+        }
+        false => Reply::Tagged("\"one\"", table(json!({"k": "1"}))),
+    })
+    .await;
+    let provider = connect(&server).await;
+    for _ in 0..3 {
+        let live = read(&provider, "iceberg_table", "a.t").await.expect("readable").expect("there");
+        assert_eq!(live.attributes["properties"], json!({"k": "1"}));
+    }
+    let seen = server.seen.lock().expect("the log");
+    let asked = seen.iter().filter(|arrived| arrived.head.to_lowercase().contains("if-none-match")).count();
+    assert_eq!((seen.len(), asked), (4, 2));
 }
 
 #[tokio::test]

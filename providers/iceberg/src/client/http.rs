@@ -39,6 +39,8 @@ pub(crate) struct Http {
     client: reqwest::Client,
     base: Url,
     login: Login,
+    /// To the catalog alone, not to whoever else issues tokens.
+    headers: Vec<(String, Secret)>,
     token: Mutex<Option<Token>>,
     pub(crate) origin: Origin,
 }
@@ -57,13 +59,15 @@ pub(crate) struct Request<'a> {
     pub(crate) path: Vec<&'a str>,
     pub(crate) query: Vec<(&'a str, &'a str)>,
     pub(crate) body: Option<Value>,
+    /// What is known already: the answer may say that it is still so.
+    pub(crate) known: Option<String>,
     /// `load the table sales.orders`.
     pub(crate) during: String,
 }
 
 impl<'a> Request<'a> {
     pub(crate) fn new(method: Method, path: Vec<&'a str>, during: impl Into<String>) -> Self {
-        Self { method, path, query: Vec::new(), body: None, during: during.into() }
+        Self { method, path, query: Vec::new(), body: None, known: None, during: during.into() }
     }
 
     pub(crate) fn body(mut self, body: Value) -> Self {
@@ -75,6 +79,16 @@ impl<'a> Request<'a> {
         self.query.push((key, value));
         self
     }
+}
+
+/// What a catalog said.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) body: Value,
+    /// By which the same can be asked for again, where the catalog offers that (RFC 9110, section 8.8.3).
+    pub(crate) etag: Option<String>,
+    /// It is still what the request knew.
+    pub(crate) unchanged: bool,
 }
 
 /// How a request failed.
@@ -138,7 +152,12 @@ impl Http {
         let builder = certificates(builder, &settings.tls, root).map_err(&bad)?;
         let client = builder.build().map_err(|error| bad(error.to_string()))?;
         let login = login(settings, cx).map_err(|error| bad(error.to_string()))?;
-        Ok(Self { client, base: settings.uri.clone(), login, token: Mutex::new(None), origin })
+        let header =
+            |(name, value): &(String, SecretText)| Ok((name.clone(), value.resolve(cx.secrets.as_ref())?));
+        let headers = settings.headers.iter().map(header).collect::<Result<_, SecretError>>();
+        let headers = headers.map_err(|error| bad(error.to_string()))?;
+        let base = settings.uri.clone();
+        Ok(Self { client, base, login, headers, token: Mutex::new(None), origin })
     }
 
     pub(crate) fn base(&self) -> &Url {
@@ -157,7 +176,7 @@ impl Http {
     }
 
     /// Sends a read; tries again what may pass.
-    pub(crate) async fn read(&self, cx: &Context, request: &Request<'_>) -> Result<Value, Trouble> {
+    pub(crate) async fn read(&self, cx: &Context, request: &Request<'_>) -> Result<Answer, Trouble> {
         let mut attempt = 1;
         loop {
             let trouble = match self.send(cx, request).await {
@@ -176,7 +195,7 @@ impl Http {
     }
 
     /// Sends a request once, but for a token that turns out to have ended: then the catalog did nothing.
-    pub(crate) async fn send(&self, cx: &Context, request: &Request<'_>) -> Result<Value, Trouble> {
+    pub(crate) async fn send(&self, cx: &Context, request: &Request<'_>) -> Result<Answer, Trouble> {
         match self.send_once(cx, request).await {
             Err(Trouble::Answered { status: StatusCode::UNAUTHORIZED, .. })
                 if matches!(self.login, Login::OAuth2 { .. }) =>
@@ -188,8 +207,11 @@ impl Http {
         }
     }
 
-    async fn send_once(&self, cx: &Context, request: &Request<'_>) -> Result<Value, Trouble> {
-        let mut builder = self.client.request(request.method.clone(), self.url(request));
+    async fn send_once(&self, cx: &Context, request: &Request<'_>) -> Result<Answer, Trouble> {
+        let mut builder = self.with_headers(self.client.request(request.method.clone(), self.url(request)));
+        if let Some(etag) = &request.known {
+            builder = builder.header(header::IF_NONE_MATCH, etag);
+        }
         if let Some(token) = self.bearer(cx).await.map_err(Trouble::NotSent)? {
             builder = builder.bearer_auth(token.expose());
         }
@@ -199,7 +221,11 @@ impl Http {
         self.exchange(builder, &request.during).await
     }
 
-    async fn exchange(&self, builder: reqwest::RequestBuilder, during: &str) -> Result<Value, Trouble> {
+    fn with_headers(&self, builder: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        self.headers.iter().fold(builder, |builder, (name, value)| builder.header(name, value.expose()))
+    }
+
+    async fn exchange(&self, builder: reqwest::RequestBuilder, during: &str) -> Result<Answer, Trouble> {
         let unreachable = |error: &reqwest::Error| {
             let words = chain(error);
             self.origin.error(ErrorKind::Unreachable, during).message(words)
@@ -214,6 +240,10 @@ impl Http {
             Err(error) => return Err(Trouble::NoAnswer(unreachable(&error))),
         };
         let status = answer.status();
+        if status == StatusCode::NOT_MODIFIED {
+            return Ok(Answer { unchanged: true, ..Answer::default() });
+        }
+        let etag = answer.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
         loop {
             match answer.chunk().await {
@@ -230,9 +260,10 @@ impl Http {
             return Err(self.refusal(status, &body, during));
         }
         if body.is_empty() {
-            return Ok(Value::Null);
+            return Ok(Answer::default());
         }
-        serde_json::from_slice(&body).map_err(|error| {
+        let body = serde_json::from_slice(&body);
+        body.map(|body| Answer { body, etag, unchanged: false }).map_err(|error| {
             let error = self
                 .origin
                 .error(ErrorKind::Protocol, during)
@@ -283,6 +314,7 @@ impl Http {
             Login::Bearer(token) => hidden.hide(token),
             Login::OAuth2 { id, secret, .. } => hidden.hide_login(id.expose(), secret),
         }
+        self.headers.iter().for_each(|(_, value)| hidden.hide(value));
         // Held by a login under way only, which has no other token yet.
         if let Ok(token) = self.token.try_lock()
             && let Some(token) = token.as_ref()
@@ -311,6 +343,8 @@ impl Http {
             ("scope", scope),
         ];
         let builder = self.client.post(token_uri.clone()).form(&form);
+        let builder =
+            if token_uri.origin() == self.base.origin() { self.with_headers(builder) } else { builder };
         let during = format!("log in at {}", endpoint(token_uri));
         let answer = self.exchange(builder, &during).await.map_err(|trouble| {
             let error = trouble.error();
@@ -319,6 +353,7 @@ impl Http {
                 Some(_) => error,
             }
         })?;
+        let answer = answer.body;
         let Some(text) = answer.get("access_token").and_then(Value::as_str) else {
             let error = self.origin.error(ErrorKind::Protocol, during);
             return Err(error.message("the answer to the login carries no `access_token`"));

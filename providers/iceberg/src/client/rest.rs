@@ -1,7 +1,7 @@
 //! Catalogs behind the Iceberg REST API.
 
 use super::backend::{Backend, Failure, Loaded, Origin, Places, Properties};
-use super::http::{Http, Request, Trouble};
+use super::http::{Answer, Http, Request, Trouble};
 use crate::config::Rest;
 use crate::ident::{NamespaceId, TableId};
 use crate::location;
@@ -12,6 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use url::Url;
@@ -26,8 +27,19 @@ pub(crate) struct RestBackend {
     http: Http,
     warehouse: Option<String>,
     places: Places,
-    /// The path segments the server wants after `v1`, once it was asked.
-    prefix: OnceCell<Vec<String>>,
+    /// What the server asks for, once it was asked.
+    wishes: OnceCell<Wishes>,
+    /// Tables as they were read, where the server offers to say that they are still so.
+    known: Mutex<BTreeMap<TableId, (String, Loaded)>>,
+}
+
+/// What of a server's configuration is heeded.
+#[derive(Debug)]
+struct Wishes {
+    /// Path segments after `v1`.
+    prefix: Vec<String>,
+    /// What stands between the levels of a namespace in a path.
+    separator: String,
 }
 
 impl RestBackend {
@@ -39,16 +51,21 @@ impl RestBackend {
             http,
             warehouse: settings.warehouse,
             places: Places { root, warehouse },
-            prefix: OnceCell::new(),
+            wishes: OnceCell::new(),
+            known: Mutex::default(),
         }
     }
 
-    async fn prefix(&self, cx: &Context) -> Result<&[String], ProviderError> {
-        self.prefix.get_or_try_init(|| self.configure(cx)).await.map(Vec::as_slice)
+    async fn wishes(&self, cx: &Context) -> Result<&Wishes, ProviderError> {
+        self.wishes.get_or_try_init(|| self.configure(cx)).await
     }
 
-    /// Asks for the server's configuration (`GET /v1/config`); of its overrides, only the prefix is taken.
-    async fn configure(&self, cx: &Context) -> Result<Vec<String>, ProviderError> {
+    async fn in_path(&self, cx: &Context, id: &NamespaceId) -> Result<String, ProviderError> {
+        Ok(id.levels().join(&self.wishes(cx).await?.separator))
+    }
+
+    /// Asks for the server's configuration (`GET /v1/config`); only what shapes paths is taken from it.
+    async fn configure(&self, cx: &Context) -> Result<Wishes, ProviderError> {
         let during = "ask for the catalog's configuration";
         let mut request = Request::new(Method::GET, vec!["v1", "config"], during);
         if let Some(warehouse) = &self.warehouse {
@@ -64,6 +81,7 @@ impl RestBackend {
                 _ => error,
             }
         })?;
+        let answer = answer.body;
         let value = |key: &str| {
             let of = |part: &str| answer.get(part)?.get(key)?.as_str();
             of("overrides").or_else(|| of("defaults"))
@@ -90,7 +108,11 @@ impl RestBackend {
         if segments.iter().any(|segment| segment == "." || segment == "..") {
             return Err(protocol("the path prefix it asks for leaves its own address".into()));
         }
-        Ok(segments)
+        // It is told as it stands in a path: percent-encoded.
+        let separator = value("namespace-separator")
+            .filter(|text| !text.is_empty())
+            .map(|text| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned());
+        Ok(Wishes { prefix: segments, separator: separator.unwrap_or_else(|| SEPARATOR.to_owned()) })
     }
 
     /// Sends a read below the prefix; `None` for "does not exist".
@@ -101,10 +123,15 @@ impl RestBackend {
         query: &[(&str, &str)],
         during: String,
     ) -> Result<Option<Value>, ProviderError> {
-        let prefix = self.prefix(cx).await?;
-        let path = std::iter::once("v1").chain(prefix.iter().map(String::as_str)).chain(rest.iter().copied());
-        let request = Request { query: query.to_vec(), ..Request::new(Method::GET, path.collect(), during) };
-        match self.http.read(cx, &request).await {
+        let request = Request { query: query.to_vec(), ..Request::new(Method::GET, rest.to_vec(), during) };
+        Ok(self.ask(cx, request).await?.map(|answer| answer.body))
+    }
+
+    async fn ask(&self, cx: &Context, request: Request<'_>) -> Result<Option<Answer>, ProviderError> {
+        let prefix = &self.wishes(cx).await?.prefix;
+        let rest = request.path.clone();
+        let path = std::iter::once("v1").chain(prefix.iter().map(String::as_str)).chain(rest).collect();
+        match self.http.read(cx, &Request { path, ..request }).await {
             Ok(answer) => Ok(Some(answer)),
             Err(trouble) if trouble.is_absent() => Ok(None),
             Err(trouble) => Err(trouble.error()),
@@ -114,9 +141,10 @@ impl RestBackend {
     /// Sends a changing request below the prefix.
     async fn change(&self, cx: &Context, request: Request<'_>) -> Result<Value, Failure> {
         let rest = request.path.clone();
-        let prefix = self.prefix(cx).await.map_err(Failure::Refused)?;
+        let prefix = &self.wishes(cx).await.map_err(Failure::Refused)?.prefix;
         let path = std::iter::once("v1").chain(prefix.iter().map(String::as_str)).chain(rest).collect();
-        self.http.send(cx, &Request { path, ..request }).await.map_err(Trouble::failure)
+        let answer = self.http.send(cx, &Request { path, ..request }).await;
+        answer.map(|answer| answer.body).map_err(Trouble::failure)
     }
 
     /// Every item of a paged list.
@@ -161,10 +189,6 @@ impl RestBackend {
     }
 }
 
-fn in_path(id: &NamespaceId) -> String {
-    id.levels().join(SEPARATOR)
-}
-
 fn levels(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|level| level.as_str().map(str::to_owned)).collect()
 }
@@ -184,7 +208,7 @@ impl Backend for RestBackend {
     }
 
     async fn facts(&self, cx: &Context) -> Result<Facts, ProviderError> {
-        self.prefix(cx).await?;
+        self.wishes(cx).await?;
         let warehouse = self.warehouse.as_deref().unwrap_or_default();
         let identity = format!("rest {} {warehouse}", self.http.base().as_str().trim_end_matches('/'));
         let capabilities = BTreeMap::from([("catalog".to_owned(), "rest".to_owned())]);
@@ -193,16 +217,28 @@ impl Backend for RestBackend {
 
     async fn load(&self, cx: &Context, id: &TableId) -> Result<Option<Loaded>, ProviderError> {
         let during = format!("load the table {id}");
-        let namespace = in_path(&id.namespace);
-        let path = ["namespaces", &namespace, "tables", &id.name];
+        let namespace = self.in_path(cx, &id.namespace).await?;
+        let path = vec!["namespaces", &namespace, "tables", &id.name];
+        let before = self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        let mut request = Request::new(Method::GET, path, during.clone());
         // Snapshots are not looked at; servers that know the parameter leave most of them out.
-        let answer = self.get(cx, &path, &[("snapshots", "refs")], during.clone()).await?;
-        answer.map(|mut answer| self.loaded(&mut answer, &during)).transpose()
+        request = request.query("snapshots", "refs");
+        request.known = before.as_ref().map(|(etag, _)| etag.clone());
+        let Some(mut answer) = self.ask(cx, request).await? else { return Ok(None) };
+        let (etag, loaded) = match before.filter(|_| answer.unchanged) {
+            Some((etag, loaded)) => (Some(etag), loaded),
+            None => (answer.etag.take(), self.loaded(&mut answer.body, &during)?),
+        };
+        if let Some(etag) = etag {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(id.clone(), (etag, loaded.clone()));
+        }
+        Ok(Some(loaded))
     }
 
     async fn create(&self, cx: &Context, id: &TableId, new: &NewTable) -> Result<Loaded, Failure> {
         let during = format!("create the table {id}");
-        let namespace = in_path(&id.namespace);
+        let namespace = self.in_path(cx, &id.namespace).await.map_err(Failure::Refused)?;
         let path = vec!["namespaces", namespace.as_str(), "tables"];
         let request = Request::new(Method::POST, path, during.clone()).body(new.request(&id.name));
         self.written(self.change(cx, request).await?, &during)
@@ -216,7 +252,7 @@ impl Backend for RestBackend {
         commit: &Commit,
     ) -> Result<Loaded, Failure> {
         let during = format!("change the table {id}");
-        let namespace = in_path(&id.namespace);
+        let namespace = self.in_path(cx, &id.namespace).await.map_err(Failure::Refused)?;
         let path = vec!["namespaces", namespace.as_str(), "tables", &id.name];
         let body = commit.request(id.namespace.levels(), &id.name);
         let request = Request::new(Method::POST, path, during.clone()).body(body);
@@ -224,14 +260,14 @@ impl Backend for RestBackend {
     }
 
     async fn drop_table(&self, cx: &Context, id: &TableId, _: &Loaded) -> Result<(), Failure> {
-        let namespace = in_path(&id.namespace);
+        let namespace = self.in_path(cx, &id.namespace).await.map_err(Failure::Refused)?;
         let path = vec!["namespaces", namespace.as_str(), "tables", &id.name];
         let request = Request::new(Method::DELETE, path, format!("drop the table {id}"));
         self.change(cx, request.query("purgeRequested", "false")).await.map(drop)
     }
 
     async fn namespace(&self, cx: &Context, id: &NamespaceId) -> Result<Option<Properties>, ProviderError> {
-        let name = in_path(id);
+        let name = self.in_path(cx, id).await?;
         let answer = self.get(cx, &["namespaces", &name], &[], format!("load the namespace {id}")).await?;
         Ok(answer.map(|answer| {
             let map = answer.get("properties").and_then(Value::as_object);
@@ -258,14 +294,14 @@ impl Backend for RestBackend {
         set: &Properties,
         unset: &[String],
     ) -> Result<(), Failure> {
-        let name = in_path(id);
+        let name = self.in_path(cx, id).await.map_err(Failure::Refused)?;
         let path = vec!["namespaces", name.as_str(), "properties"];
         let request = Request::new(Method::POST, path, format!("change the namespace {id}"));
         self.change(cx, request.body(json!({"removals": unset, "updates": set}))).await.map(drop)
     }
 
     async fn drop_namespace(&self, cx: &Context, id: &NamespaceId) -> Result<(), Failure> {
-        let name = in_path(id);
+        let name = self.in_path(cx, id).await.map_err(Failure::Refused)?;
         let path = vec!["namespaces", name.as_str()];
         self.change(cx, Request::new(Method::DELETE, path, format!("drop the namespace {id}")))
             .await
@@ -273,10 +309,11 @@ impl Backend for RestBackend {
     }
 
     async fn namespaces(&self, cx: &Context) -> Result<Vec<NamespaceId>, ProviderError> {
+        let separator = &self.wishes(cx).await?.separator;
         let mut found: BTreeSet<Vec<String>> = BTreeSet::new();
         let mut open: Vec<Option<Vec<String>>> = vec![None];
         while let Some(parent) = open.pop() {
-            let name = parent.as_ref().map(|levels| levels.join(SEPARATOR));
+            let name = parent.as_ref().map(|levels| levels.join(separator));
             let during = "list the namespaces".to_owned();
             let items = self.pages(cx, &["namespaces"], name.as_deref(), "namespaces", during).await?;
             for levels in items.iter().filter_map(levels) {
@@ -290,7 +327,7 @@ impl Backend for RestBackend {
     }
 
     async fn tables(&self, cx: &Context, id: &NamespaceId) -> Result<Vec<TableId>, ProviderError> {
-        let name = in_path(id);
+        let name = self.in_path(cx, id).await?;
         let during = format!("list the tables of {id}");
         let items = self.pages(cx, &["namespaces", &name, "tables"], None, "identifiers", during).await?;
         let table = |item: &Value| {

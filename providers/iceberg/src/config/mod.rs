@@ -8,6 +8,7 @@
 //!     uri: https://catalog.example.com
 //!     warehouse: s3://lake
 //!     auth: { oauth2: { client_id: mesh, client_secret: "${env:LAKE_SECRET}", scope: PRINCIPAL_ROLE:ALL } }   # or { bearer: "${file:token}" }
+//!     headers: { x-tenant: acme }
 //!     tls: { ca_file: ca.pem, cert_file: client.pem, key_file: client.key }
 //!     insecure: false
 //! ```
@@ -41,6 +42,8 @@ pub(crate) struct Rest {
     pub(crate) uri: Url,
     pub(crate) warehouse: Option<String>,
     pub(crate) auth: Auth,
+    /// Sent with each request.
+    pub(crate) headers: Vec<(String, SecretText)>,
     pub(crate) tls: Tls,
 }
 
@@ -85,7 +88,24 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 }
 
 const SQL_KEYS: &[&str] = &["catalog", "name", "uri", "warehouse"];
-const REST_KEYS: &[&str] = &["catalog", "uri", "warehouse", "auth", "tls", "insecure"];
+const REST_KEYS: &[&str] = &["catalog", "uri", "warehouse", "auth", "headers", "tls", "insecure"];
+/// What requests are made of: to set them from outside would break or reveal something.
+const OWN_HEADERS: &[&str] = &[
+    "accept",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "if-none-match",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 struct Reader<'a> {
     located: &'a Located,
@@ -236,8 +256,42 @@ impl<'a> Reader<'a> {
         let uri = uri.and_then(|text| self.url(text, &["uri"], insecure));
         let warehouse = self.text(map, &[], "warehouse").map(str::to_owned);
         let auth = map.get("auth").map_or(Some(Auth::None), |auth| self.auth(auth, insecure));
+        let headers = map.get("headers").map_or_else(Vec::new, |headers| self.headers(headers));
         let tls = map.get("tls").map_or_else(Tls::default, |tls| self.tls(tls));
-        Some(Rest { uri: uri?, warehouse, auth: auth?, tls })
+        Some(Rest { uri: uri?, warehouse, auth: auth?, headers, tls })
+    }
+
+    fn headers(&mut self, value: &'a Value) -> Vec<(String, SecretText)> {
+        let Value::Object(map) = value else {
+            self.wrong(
+                &["headers"],
+                "`headers` must be a map.".into(),
+                "Write `headers: { x-tenant: acme }`.",
+            );
+            return Vec::new();
+        };
+        let mut headers = Vec::new();
+        for (name, value) in map {
+            let path = ["headers", name];
+            let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+            let lower = name.to_ascii_lowercase();
+            if name.is_empty() || !name.bytes().all(token) {
+                let help = "Letters, digits and `-` make one, such as `x-tenant`.";
+                self.wrong(&path, format!("`{name}` is no name of a header."), help);
+            } else if OWN_HEADERS.contains(&lower.as_str()) {
+                let help = "Credentials go to `auth`; the rest is part of each request already.";
+                self.wrong(&path, format!("The header `{name}` cannot be set here."), help);
+            } else if let Some(text) = value.as_str().filter(|text| !text.chars().any(char::is_control)) {
+                headers.push((lower, SecretText::new(text)));
+            } else {
+                self.wrong(
+                    &path,
+                    format!("`{name}` must be a text of one line."),
+                    "Write a text, in quotes.",
+                );
+            }
+        }
+        headers
     }
 
     /// The text may hold a password: it is never repeated, only marked.
@@ -373,6 +427,8 @@ pub(crate) fn schema() -> Value {
             "uri": text("Where the API begins, without /v1. https, unless the host is this machine."),
             "warehouse": text("Which of the server's warehouses."),
             "auth": auth,
+            "headers": {"type": "object", "additionalProperties": {"type": "string"},
+                        "description": "Sent with each request; values may be references."},
             "tls": tls,
             "insecure": {"type": "boolean", "default": false, "description": "Allows plain http to another machine."},
         }},

@@ -76,6 +76,11 @@ fn bad_settings_are_all_told_and_never_repeat_a_secret() {
         (with(rest(), "tls", json!({"cert_file": "c"})), "`key_file`"),
         (with(rest(), "insecure", json!("yes")), "`true` or `false`"),
         (with(rest(), "warehouse", json!("")), "not empty"),
+        (with(rest(), "headers", json!("x")), "must be a map"),
+        (with(rest(), "headers", json!({"x tenant": "a"})), "no name of a header"),
+        (with(rest(), "headers", json!({"Authorization": "hunter2"})), "cannot be set"),
+        (with(rest(), "headers", json!({"x-a": "hunter2\r\nx-b: c"})), "one line"),
+        (with(rest(), "headers", json!({"x-a": 1})), "one line"),
     ];
     for (value, text) in cases {
         let (settings, found) = read(value.clone());
