@@ -11,14 +11,16 @@
 )]
 
 mod floor;
+#[path = "../shared/process.rs"]
+mod process;
 
 use datamesh::sandbox::{self, DownOptions, Silent, UpOptions};
 use floor::Floor;
-use serde_json::{Value, json};
+use process::run;
+use serde_json::json;
 use std::ffi::CString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const TOPICS: usize = 5_000;
@@ -96,7 +98,7 @@ fn reading(floor: &Floor, folder: &Path, broker: &str) {
         bare = bare.min(timed(|| assert_eq!(floor.read(&names, KEY), TOPICS)));
         validate = validate.min(run(&root, &["validate"]).seconds);
         let planned = run(&root, &["plan", "--detailed-exitcode", "--json"]);
-        refresh = refresh.min(planned.refresh());
+        refresh = refresh.min(planned.refresh("kafka.default"));
         plan = plan.min(planned.seconds);
         memory = memory.max(planned.memory);
     }
@@ -114,51 +116,6 @@ fn reading(floor: &Floor, folder: &Path, broker: &str) {
 /// What a broker has acknowledged goes on for a while in its log folders.
 fn quiet() {
     std::thread::sleep(Duration::from_secs(3));
-}
-
-/// A process that ended well.
-struct Ran {
-    seconds: f64,
-    /// Megabytes at its peak, as far as they could be seen.
-    memory: f64,
-    out: String,
-}
-
-impl Ran {
-    /// Seconds the reading of Kafka took.
-    fn refresh(&self) -> f64 {
-        let events = self.out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let mut complete = events.filter(|event| event["type"] == "refresh_complete");
-        complete.find_map(|event| event["elapsed_seconds"].as_f64()).expect("it was read")
-    }
-}
-
-fn run(root: &Path, arguments: &[&str]) -> Ran {
-    let out = root.join("out");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_datamesh"));
-    command.args(arguments).current_dir(root).stdin(Stdio::null()).stderr(Stdio::null());
-    command.stdout(fs::File::create(&out).expect("a file"));
-    let start = Instant::now();
-    let mut child = command.spawn().expect("it starts");
-    let mut memory = 0.0_f64;
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("asked") {
-            break status;
-        }
-        memory = memory.max(peak_memory(&child));
-        std::thread::sleep(Duration::from_millis(2));
-    };
-    let seconds = start.elapsed().as_secs_f64();
-    let out = fs::read_to_string(&out).expect("its output");
-    assert!(status.success(), "{arguments:?}: {status}\n{out}");
-    Ran { seconds, memory, out }
-}
-
-/// As Linux counts it, until now.
-fn peak_memory(child: &Child) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or_default() / 1e3
 }
 
 fn timed(work: impl FnOnce()) -> f64 {

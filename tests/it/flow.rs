@@ -236,3 +236,42 @@ fn a_protected_environment_is_careful() {
     }
     datamesh(root, &["apply", "--auto-approve=dev", "--reason", "first"]).code(0);
 }
+
+/// In which group of the plan the table's and the subject's operations are.
+fn turns(root: &Path) -> (usize, usize) {
+    datamesh(root, &["plan", "--out", "plan.bin"]).code(0);
+    let document = datamesh(root, &["show", "--json", "plan.bin"]).code(0);
+    let document: serde_json::Value = serde_json::from_str(&out(&document)).expect("JSON");
+    let groups = document["groups"].as_array().expect("groups");
+    let at = |ty: &str| {
+        let has = |group: &serde_json::Value| {
+            let operations = group.as_array().expect("operations");
+            operations.iter().any(|one| one["address"].as_str().is_some_and(|address| address.contains(ty)))
+        };
+        groups.iter().position(has).unwrap_or_else(|| panic!("no {ty} in {document}"))
+    };
+    (at(":iceberg_table."), at(":schema_subject."))
+}
+
+#[test]
+fn what_writers_get_comes_before_their_schema_and_what_they_lose_after_it() {
+    let dir = mesh();
+    let root = dir.path();
+    datamesh(root, &["apply", "--auto-approve"]).code(0);
+    let field = "      - { name: hint, type: string }\n";
+    edit(root, "    fields:\n", &format!("    fields:\n{field}"));
+    let (table, subject) = turns(root);
+    assert!(table < subject, "a column is there before anybody writes it: {table}, {subject}");
+    datamesh(root, &["apply", "--auto-approve"]).code(0);
+    edit(root, field, "");
+    let (table, subject) = turns(root);
+    assert!(subject < table, "nobody writes a column any more when it goes: {table}, {subject}");
+    datamesh(root, &["apply", "--auto-approve"]).code(0);
+    datamesh(root, &["plan", "--detailed-exitcode"]).code(0);
+    // Both at once: one commit, and a column too many harms nobody.
+    edit(root, "    fields:\n", &format!("    fields:\n{field}"));
+    datamesh(root, &["apply", "--auto-approve"]).code(0);
+    edit(root, field, "      - { name: other, type: date }\n");
+    let (table, subject) = turns(root);
+    assert!(table < subject);
+}

@@ -214,6 +214,45 @@ fn a_table_is_changed_in_place_and_what_others_added_stays() {
 }
 
 #[test]
+fn what_one_system_cannot_take_stops_all_of_them() {
+    let Some((mesh, witness, prefix)) = start("joint") else { return };
+    let catalog = mesh.sql_catalog();
+    let product = |fields: &str| {
+        format!(
+            "schema: {{ fields: [{{ name: id, type: string, required: true }}, {fields}] }}\noutput_ports: [{{ technology: kafka }}, {{ technology: iceberg }}]\n"
+        )
+    };
+    mesh.product("orders", &product("{ name: note, type: string }, { name: tax, type: int }"));
+    mesh.apply_settles();
+    let subject = format!("/subjects/{prefix}sales.orders.v1-value/versions");
+    let state = || (witness.registry("GET", &subject), witness.table(&catalog, "sales.orders"));
+    let before = state();
+    // The registry would take the first, and the table the second; neither of them is touched by either.
+    for (fields, words) in [
+        ("{ name: note, type: binary }, { name: tax, type: int }", "binary here, string in the table"),
+        (
+            "{ name: note, type: string, required: true }, { name: tax, type: long }",
+            "cannot require a column",
+        ),
+    ] {
+        mesh.product("orders", &product(fields));
+        mesh.run(&["plan"]).exits(1).says(&[words, "Held back"]);
+        mesh.run(&["apply", "--auto-approve"]).exits(1);
+        assert_eq!(state(), before, "{fields}");
+    }
+    let forward =
+        |fields: &str| product(fields).replace("schema: {", "schema: { compatibility: FORWARD_TRANSITIVE,");
+    mesh.product("orders", &forward("{ name: note, type: string }, { name: tax, type: int }"));
+    mesh.apply_settles();
+    let before = state();
+    mesh.product("orders", &forward("{ name: note, type: string }, { name: tax, type: long }"));
+    mesh.run(&["plan"]).exits(1).says(&["FORWARD_TRANSITIVE", "Held back"]);
+    mesh.run(&["apply", "--auto-approve"]).exits(1);
+    assert_eq!(state(), before, "the table could have become wider");
+    mesh.destroy();
+}
+
+#[test]
 fn the_catalog_follows_what_is_said_of_a_product() {
     let Some((mesh, _, prefix)) = start("catalog") else { return };
     mesh.product("orders", &format!("description: Orders\nslo: {{ freshness: 15m }}\n{}", streaming("")));

@@ -78,10 +78,7 @@ fn namespace(
     let domain = &world.domains.all[owner];
     let mut spans = SpanMap::of_object(domain.span.or(used_at));
     let mut attributes = Attributes::new();
-    let properties = properties(domain, &mut spans);
-    if !properties.is_empty() {
-        attributes.insert("properties".into(), Value::Object(properties));
-    }
+    attributes.insert("properties".into(), Value::Object(properties(domain, &mut spans)));
     Some(DesiredResource {
         object: Object {
             address: address(domain, system, id)?,
@@ -100,7 +97,7 @@ fn namespace(
 }
 
 fn properties(domain: &DomainEntry<'_>, spans: &mut SpanMap) -> Map<String, Value> {
-    let mut properties = Map::new();
+    let mut properties = Map::from_iter([("domain".to_owned(), Value::from(domain.name.as_str()))]);
     let Some(doc) = domain.doc else { return properties };
     for (key, text) in [("owner", &doc.spec.owner), ("description", &doc.spec.description)] {
         if let Some(text) = text {

@@ -111,6 +111,84 @@ async fn what_was_there_is_used_again(catalog: &Catalog, properties: &Value, id:
     assert!(found.errors().any(|error| error.detail.contains("partitioned or sorted")), "{found:?}");
 }
 
+/// Every transform, on every type that takes it.
+async fn every_transform_is_made(catalog: &Catalog, properties: &Value) {
+    let id = catalog.id("transforms");
+    let wanted = [
+        ("a", "int", "identity", "a"),
+        ("b", "string", "bucket[4]", "b_bucket"),
+        ("c", "decimal(9, 2)", "truncate[10]", "c_trunc"),
+        ("d", "date", "year", "d_year"),
+        ("e", "timestamp", "month", "e_month"),
+        ("f", "timestamptz", "day", "f_day"),
+        ("g", "timestamptz", "hour", "g_hour"),
+    ];
+    let fields: Vec<Value> =
+        wanted.iter().map(|(name, ty, ..)| json!({"name": name, "type": ty, "required": false})).collect();
+    let parts: Vec<Value> = wanted
+        .iter()
+        .map(|(source, _, transform, name)| json!({"source": source, "transform": transform, "name": name}))
+        .collect();
+    catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
+    catalog.made(TABLE, &id, json!({"fields": fields, "partition_by": parts})).await;
+    let seen = witness(properties, &id, "show");
+    let expected: Vec<Value> = wanted
+        .iter()
+        .zip(1_000..)
+        .map(|((source, _, transform, name), number)| json!([number, name, transform, source]))
+        .collect();
+    assert_eq!(seen["partitions"], json!(expected));
+    assert_eq!(catalog.delete(TABLE, &id).await, Outcome::Deleted);
+    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
+}
+
+/// What was written in a narrow column is read from the wide one.
+async fn columns_widen(catalog: &Catalog, properties: &Value) {
+    let id = catalog.id("widened");
+    let table = |int: &str, float: &str, decimal: &str, required: bool| {
+        json!({"fields": [
+            {"name": "a", "type": int, "required": required},
+            {"name": "f", "type": float, "required": false},
+            {"name": "d", "type": decimal, "required": false},
+            {"name": "l", "type": {"type": "list", "element": int, "element_required": required}, "required": false},
+        ]})
+    };
+    let (narrow, wide) =
+        (table("int", "float", "decimal(9, 2)", true), table("long", "double", "decimal(12, 2)", false));
+    catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
+    catalog.made(TABLE, &id, narrow.clone()).await;
+    let written = witness(properties, &id, "write_narrow");
+    let live = catalog.read(TABLE, &id).await;
+    let outcome = catalog.apply(catalog.update(&id, &live, narrow, wide)).await;
+    assert!(outcome.is_success(), "{outcome:?}");
+    let seen = witness(properties, &id, "show");
+    assert_eq!(
+        seen["columns"],
+        json!([
+            ["a", "long", false, null],
+            ["f", "double", false, null],
+            ["d", "decimal(12, 2)", false, null],
+            ["l", "list<long>", false, null],
+        ])
+    );
+    assert_eq!((&seen["row"], &seen["ids"]), (&written["row"], &written["ids"]));
+    assert_eq!(catalog.delete(TABLE, &id).await, Outcome::Deleted);
+    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_every_catalog_have_every_transform_and_widen() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut catalogs = vec![sql(folder.path(), "file://").await];
+    for kind in RESTS {
+        catalogs.push(rest(kind, "shapes").await);
+    }
+    for (catalog, properties) in catalogs.into_iter().flatten() {
+        every_transform_is_made(&catalog, &properties).await;
+        columns_widen(&catalog, &properties).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rest_table_changes_in_one_commit() {
     for kind in RESTS {

@@ -1,6 +1,6 @@
 """Says what pyiceberg sees of a table, and changes it as somebody else would.
 
-    witness.py CATALOG-PROPERTIES-JSON CATALOG-NAME TABLE show|write|write_again|make|append
+    witness.py CATALOG-PROPERTIES-JSON CATALOG-NAME TABLE show|write|write_again|write_narrow|make|append
 """
 
 import json
@@ -44,6 +44,14 @@ if action == "write_again":
     arrow = table.schema().as_arrow()
     row = {field.name: "o-2" if field.name == "number" else None for field in arrow}
     table.append(pyarrow.Table.from_pylist([row], schema=arrow))
+
+if action == "write_narrow":
+    import decimal
+
+    import pyarrow
+
+    row = {"a": 7, "f": 0.5, "d": decimal.Decimal("1.25"), "l": [1, 2]}
+    table.append(pyarrow.Table.from_pylist([row], schema=table.schema().as_arrow()))
 
 if action == "append":
     import pyarrow

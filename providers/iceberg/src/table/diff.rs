@@ -289,6 +289,7 @@ fn update(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: &SpanMap) ->
         spec.notes.push("files that are there keep the partitioning they were written with".to_owned());
     }
     spec.notes.extend(not_ours(found.foreign_columns, "column", "columns"));
+    spec.notes.extend(others_layout(prior, live, desired));
     if desired.properties.is_some() {
         spec.notes.extend(not_ours(found.properties.foreign, "property", "properties"));
     }
@@ -319,6 +320,32 @@ fn layout_changes(edits: &LayoutEdits, live: &Attrs) -> Vec<AttributeChange> {
         out.push(upgrade.class(Class::ConsumerBreaking, reason));
     }
     out
+}
+
+/// What of the layout of a table somebody else has made: it is shown, and stays.
+fn others_layout(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs) -> Option<String> {
+    let theirs = |managed: bool, count: Option<usize>, word: &'static str| {
+        (!managed && count.is_some_and(|count| count > 0)).then_some(word)
+    };
+    let parts = [
+        theirs(
+            ours(prior, desired, |attrs| attrs.identifier_fields.as_ref()),
+            live.identifier_fields.as_ref().map(Vec::len),
+            "primary key",
+        ),
+        theirs(
+            ours(prior, desired, |attrs| attrs.partition_by.as_ref()),
+            live.partition_by.as_ref().map(Vec::len),
+            "partitioning",
+        ),
+        theirs(
+            ours(prior, desired, |attrs| attrs.sort_by.as_ref()),
+            live.sort_by.as_ref().map(Vec::len),
+            "sort order",
+        ),
+    ];
+    let parts: Vec<&str> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("{} not ours", parts.join(", ")))
 }
 
 /// `["id desc", "bucket[4](at)"]`; where nulls stand is told where it is not as usual.
