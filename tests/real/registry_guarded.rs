@@ -2,44 +2,10 @@
 
 use crate::mesh_folder::{Mesh, Systems, unique};
 use crate::support::certificates::{authority, certificate};
-use crate::support::python::python;
+use crate::support::guard::Guard;
 use crate::support::servers::servers;
 use crate::witness::Witness;
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
-struct Guard {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // The end of its input is what it waits for.
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-impl Guard {
-    /// Lets in who has a certificate and says this.
-    fn before(registry: &str, folder: &Path, authorization: &str) -> Option<Self> {
-        let script = format!("{}/tests/real/guard.py", env!("CARGO_MANIFEST_DIR"));
-        let mut child = Command::new(python()?)
-            .args([&script, registry, "server.pem", "server.key", "ours.pem", authorization])
-            .current_dir(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python starts");
-        let mut port = String::new();
-        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut port).expect("it speaks");
-        let path = registry.split_once("/apis").map_or("", |(_, path)| path);
-        Some(Self { child, url: format!("https://127.0.0.1:{}/apis{path}", port.trim()) })
-    }
-}
 
 /// A mesh with one topic and its subject, whose registry is behind the guard.
 fn mesh(name: &str, guard: &Guard, auth: &Value, tls: &Value) -> (Mesh, String) {
@@ -47,7 +13,8 @@ fn mesh(name: &str, guard: &Guard, auth: &Value, tls: &Value) -> (Mesh, String) 
     let prefix = unique(name);
     let mesh = Mesh::with(&Systems::shared(servers, &prefix));
     let mut environment = Systems::shared(servers, &prefix).environment();
-    environment["registry"]["default"] = json!({"url": guard.url, "auth": auth, "tls": tls});
+    environment["registry"]["default"] =
+        json!({"url": guard.url(servers.registry()), "auth": auth, "tls": tls});
     mesh.mesh_document(&environment);
     mesh.product(
         "orders",

@@ -1,6 +1,7 @@
 //! The Iceberg provider on a real REST catalog, and on both kinds of catalog with pyiceberg as the witness.
 
 mod evolution;
+mod guarded;
 mod imports;
 mod races;
 

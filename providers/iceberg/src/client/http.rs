@@ -228,14 +228,17 @@ impl Http {
     async fn exchange(&self, builder: reqwest::RequestBuilder, during: &str) -> Result<Answer, Trouble> {
         let unreachable = |error: &reqwest::Error| {
             let words = chain(error);
-            self.origin.error(ErrorKind::Unreachable, during).message(words)
+            let hint = hint_of(&words, error.is_connect());
+            let error = self.origin.error(ErrorKind::Unreachable, during).message(words);
+            match hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            }
         };
         let mut answer = match builder.header(header::ACCEPT, "application/json").send().await {
             Ok(answer) => answer,
             Err(error) if error.is_connect() || error.is_builder() => {
-                let error = unreachable(&error)
-                    .hint("is the catalog running, and is `uri` in the Mesh document right?");
-                return Err(Trouble::NotSent(error));
+                return Err(Trouble::NotSent(unreachable(&error)));
             }
             Err(error) => return Err(Trouble::NoAnswer(unreachable(&error))),
         };
@@ -399,6 +402,21 @@ fn chain(error: &reqwest::Error) -> String {
         source = cause.source();
     }
     words
+}
+
+/// What may help against an exchange that did not come about.
+fn hint_of(words: &str, connecting: bool) -> Option<&'static str> {
+    // Of the server, in its alert: it does not know who we are.
+    let alert = words.contains("fatal alert") && (words.contains("nknownCA") || words.contains("ertificate"));
+    if alert {
+        return Some("the server does not take our certificate; is `tls.cert_file` one that it knows?");
+    }
+    if words.contains("ertificate") || words.contains("UnknownIssuer") {
+        return Some(
+            "the server's certificate is not trusted for this name; name your own authority in `tls.ca_file`",
+        );
+    }
+    connecting.then_some("is the catalog running, and is `uri` in the Mesh document right?")
 }
 
 fn jittered(cx: &Context, attempt: u32) -> Duration {
