@@ -5,5 +5,6 @@
 pub mod contract;
 pub mod graph;
 pub mod manifest;
+mod parallel;
 pub mod plan;
 pub mod schedule;

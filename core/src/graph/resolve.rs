@@ -14,10 +14,9 @@ use crate::graph::{
     references, source, subject, template,
 };
 use crate::manifest::Load;
+use crate::parallel;
 use datamesh_provider::{Address, Attributes, Code, Diagnostic, Diagnostics, Object, Severity, SpanMap};
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
-use std::thread::ScopedJoinHandle;
 
 /// Judges one declared object by itself, as its type knows how.
 pub type Validate<'v> = dyn Fn(&Object) -> Diagnostics + Sync + 'v;
@@ -138,28 +137,10 @@ fn all_drafts<'a, P: Sync>(
     product: impl Fn(&'a P) -> &'a Product<'a> + Sync,
     validate: Option<&Validate<'_>>,
 ) -> Vec<Draft<'a>> {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = all.len().div_ceil(PRODUCTS_PER_THREAD).clamp(1, cores);
-    let one = |known| {
+    parallel::map(all, PRODUCTS_PER_THREAD, |known| {
         let mut draft = draft(world, product(known));
         validate.into_iter().for_each(|validate| judged(&mut draft, validate));
         draft
-    };
-    let work = |products: &'a [P]| products.iter().map(one).collect::<Vec<_>>();
-    if threads == 1 {
-        return work(all);
-    }
-    std::thread::scope(|scope| {
-        let parts = all.chunks(all.len().div_ceil(threads));
-        let work = &work;
-        let spawn = |part| (part, std::thread::Builder::new().spawn_scoped(scope, move || work(part)));
-        let workers: Vec<_> = parts.map(spawn).collect();
-        let finish = |(part, worker): (_, Result<ScopedJoinHandle<'_, Vec<Draft<'a>>>, _>)| match worker {
-            Ok(worker) => worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            // No thread to be had: then here.
-            Err(_) => work(part),
-        };
-        workers.into_iter().flat_map(finish).collect()
     })
 }
 

@@ -28,6 +28,7 @@ pub use types::*;
 pub use verdict::{DriftEntry, DriftReport, Verdict, drift_report};
 
 use crate::graph::DesiredGraph;
+use crate::parallel;
 use datamesh_provider::{Address, Diagnostic, Diagnostics, SystemName, digest_json};
 use decide::Decision;
 use index::{Index, LiveSide, PriorSide, Sides};
@@ -56,6 +57,9 @@ pub enum Again<'a> {
     /// It does what is left of it, under the same id.
     Resume { id: &'a str, basis: &'a str },
 }
+
+/// Fewer resources than this are not worth a thread.
+const RESOURCES_PER_THREAD: usize = 500;
 
 type PriorMap<'a> = BTreeMap<&'a Address, (&'a PriorResource, Option<&'a Address>)>;
 
@@ -178,16 +182,16 @@ impl<'a> Run<'a> {
         if self.input.options.mode == Mode::Destroy {
             return;
         }
-        for (address, wanted) in &self.input.desired.resources {
-            if self.is_left_out(address) {
-                continue;
-            }
-            let decision = match self.index.sides(address, self.priors.get(address).copied()) {
+        let declared = self.input.desired.resources.iter();
+        let declared: Vec<_> = declared.filter(|(address, _)| !self.is_left_out(address)).collect();
+        let decisions = parallel::map(&declared, RESOURCES_PER_THREAD, |(address, wanted)| {
+            match self.index.sides(address, self.priors.get(address).copied()) {
                 Ok(sides) => decide::declared(self.index, &sides, wanted, self.input.options),
                 Err(diagnostic) => Decision { diagnostics: (*diagnostic).into(), ..Decision::default() },
-            };
-            self.decisions.insert(address, decision);
-        }
+            }
+        });
+        let addresses = declared.into_iter().map(|(address, _)| address);
+        self.decisions.extend(addresses.zip(decisions));
     }
 
     /// Recorded resources nobody declares, dependents before what they depend on.
