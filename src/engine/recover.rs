@@ -11,7 +11,7 @@ use datamesh_provider::{
 };
 use datamesh_state::{Intent, Others, Recovery, Shard, ShardError};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// What was found out about one operation.
@@ -134,7 +134,7 @@ fn request(intent: &Intent) -> ReadRequest {
     ReadRequest {
         ty: intent.ty.clone(),
         id: intent.object.clone(),
-        managed: intent.planned.iter().chain(&intent.before).cloned().collect(),
+        managed: intent.planned.iter().chain(&intent.before).cloned().map(Arc::new).collect(),
         want_incarnation: true,
         remains: intent.action == OpAction::Delete,
     }

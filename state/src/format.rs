@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The format this version reads and writes.
 pub const FORMAT: u64 = 1;
@@ -54,9 +55,9 @@ pub struct Shard {
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// What we last applied; for an adopted one, what was declared.
-    pub attributes: Attributes,
+    pub attributes: Arc<Attributes>,
     /// What the system assigned.
-    pub computed: Attributes,
+    pub computed: Arc<Attributes>,
     /// What it depends on directly.
     pub dependencies: BTreeSet<Address>,
     /// One more with each write of this record.

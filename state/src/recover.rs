@@ -8,6 +8,7 @@ use crate::shard::ShardError;
 use crate::shared::SharedRecord;
 use datamesh_provider::{Attributes, LiveObject, OpAction, OperationId};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The verdict on one intent.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,8 +124,8 @@ impl Shard {
             Recovery::Created(live) => self.record(id, &intent, live, managed)?,
             Recovery::Updated { live, prior } => {
                 if let Some(record) = self.resources.get_mut(&intent.address).map(SharedRecord::make_mut) {
-                    record.attributes = prior.clone();
-                    record.computed = live.computed.clone();
+                    record.attributes = Arc::new(prior.clone());
+                    record.computed = Arc::new(live.computed.clone());
                     record.generation += 1;
                     // Done or not, what is recorded now is what this operation left.
                     record.last_op = Some(id.clone());

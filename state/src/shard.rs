@@ -7,6 +7,7 @@ use datamesh_provider::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Types of which one object may have several owners: a binding is wanted by everyone who asked for it.
 pub(crate) const SHARED_TYPES: &[&str] = &["kafka_acl"];
@@ -257,7 +258,7 @@ impl Shard {
             // Until the last step, what was applied before stays the prior, so that what this change withdraws is
             // still known to be ours.
             (false, Some(record)) if intent.action == OpAction::Update => record.attributes.clone(),
-            _ => managed(live, &becomes.declared),
+            _ => Arc::new(managed(live, &becomes.declared)),
         };
         let creating = intent.action == OpAction::Create || was.is_some_and(|was| !was.unfinished.is_empty());
         let record = Record {
@@ -271,7 +272,7 @@ impl Shard {
             last_op: Some(id.clone()),
             incarnation: live.incarnation.clone().or_else(|| intent.incarnation.clone()),
             attributes,
-            computed: live.computed.clone(),
+            computed: Arc::new(live.computed.clone()),
             ty: intent.ty.clone(),
             system: intent.system.clone(),
             object: intent.object.clone(),
@@ -309,8 +310,8 @@ impl Shard {
             system,
             object: live.id.clone(),
             incarnation: live.incarnation.clone(),
-            attributes,
-            computed: live.computed.clone(),
+            attributes: Arc::new(attributes),
+            computed: Arc::new(live.computed.clone()),
             origin,
             ..about(becomes)
         };
@@ -325,7 +326,7 @@ impl Shard {
         self.rewrite(address, |record| {
             redescribed(record, becomes);
             record.schema_version = becomes.schema_version;
-            record.attributes = becomes.declared.clone();
+            record.attributes = Arc::new(becomes.declared.clone());
             record.unfinished.clear();
             if let Some(incarnation) = incarnation {
                 record.incarnation = Some(incarnation.to_owned());
@@ -506,8 +507,8 @@ fn about(becomes: &Becomes) -> Record {
         system: SystemName::new("", ""),
         object: ObjectId::new(""),
         incarnation: None,
-        attributes: Attributes::new(),
-        computed: Attributes::new(),
+        attributes: Arc::default(),
+        computed: Arc::default(),
         dependencies: becomes.dependencies.clone(),
         generation: 1,
         last_op: None,

@@ -77,7 +77,7 @@ impl Fixture {
     async fn results(&self, ids: &[ObjectId], managed: Value) -> Vec<ReadResult> {
         let request = |id: &ObjectId| {
             ReadRequest::of(TypeName::new(TYPE), id.clone())
-                .managed(vec![attrs(managed.clone())])
+                .managed(vec![attrs(managed.clone()).into()])
                 .with_incarnation()
         };
         let want: Vec<_> = ids.iter().map(request).collect();
@@ -586,7 +586,7 @@ async fn reads_a_thousand_topics_in_one_go() {
     assert_eq!(outcomes.iter().filter(|o| matches!(o.outcome, Outcome::Done(_))).count(), ids.len());
 
     let request = |id: &ObjectId| {
-        ReadRequest::of(TypeName::new(TYPE), id.clone()).managed(vec![attrs(planned.clone())])
+        ReadRequest::of(TypeName::new(TYPE), id.clone()).managed(vec![attrs(planned.clone()).into()])
     };
     let want: Vec<_> = ids.iter().map(request).collect();
     let sink = Mutex::new(Vec::new());

@@ -81,7 +81,7 @@ impl Subject {
 
     async fn read(&self) -> Option<LiveObject> {
         let request = ReadRequest::of(TypeName::new(TYPE), self.id.clone())
-            .managed(vec![attrs(json!({"schema": "", "compatibility": "NONE"}))]);
+            .managed(vec![attrs(json!({"schema": "", "compatibility": "NONE"})).into()]);
         let sink = Mutex::new(Vec::new());
         self.provider.read(&self.cx, &[request], &sink).await;
         let mut results = sink.into_inner().unwrap_or_else(PoisonError::into_inner);

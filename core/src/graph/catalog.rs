@@ -12,6 +12,7 @@ use datamesh_provider::{
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 fn system() -> SystemName {
     SystemName::new("catalog", "default")
@@ -55,7 +56,7 @@ fn domain(entry: &DomainEntry<'_>) -> Option<DesiredResource> {
             address: domain_address(&entry.name)?,
             system: system(),
             id: ObjectId::new(entry.name.as_str()),
-            attributes,
+            attributes: Arc::new(attributes),
             on_create: Attributes::new(),
             spans,
         },

@@ -160,7 +160,8 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn add(&mut self, part: Part) {
         let Part { address, system, id, attributes, on_create, depends_on, spans, span } = part;
-        let object = Object { address, system, id: ObjectId::new(id), attributes, on_create, spans };
+        let (id, attributes) = (ObjectId::new(id), Arc::new(attributes));
+        let object = Object { address, system, id, attributes, on_create, spans };
         self.resources.push(DesiredResource {
             object,
             depends_on,

@@ -7,6 +7,7 @@ use crate::graph::{DesiredResource, Lifecycle};
 use datamesh_provider::{Address, Attributes, Object, ObjectId, Span, SpanMap, SystemName, TypeName};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 const TYPE: &str = "iceberg_namespace";
 
@@ -84,7 +85,7 @@ fn namespace(
             address: address(domain, system, id)?,
             system: system.clone(),
             id: ObjectId::new(id),
-            attributes,
+            attributes: Arc::new(attributes),
             on_create: Attributes::new(),
             spans,
         },

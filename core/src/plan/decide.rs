@@ -5,10 +5,11 @@ use super::index::{Index, LiveSide, PriorSide, Sides, physical};
 use super::types::{Action, Drift, Origin, PlanOptions, PriorResource, RecordSpec, ResourceChange};
 use crate::graph::DesiredResource;
 use datamesh_provider::{
-    Address, Attributes, ChangeSpec, Class, Diagnostic, Diagnostics, Disposition, LiveObject, Planned,
-    SpanMap, View, lineage_of,
+    Address, AttributeChange, Attributes, ChangeSpec, Class, Diagnostic, Diagnostics, Disposition,
+    LiveObject, Planned, SpanMap, View, lineage_of,
 };
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The verdict on one resource.
 #[derive(Debug, Default)]
@@ -218,14 +219,19 @@ fn update(
     let declared = sides.declared.clone().unwrap_or_default();
     let unfinished = prior.record.unfinished;
     // A creation that was cut off goes on: what it was to give is still to come.
-    let desired = if unfinished { sides.filled.clone().unwrap_or_default() } else { declared.clone() };
+    let filled = sides.filled.clone().filter(|_| unfinished).map(Arc::new);
+    let desired = filled.unwrap_or_else(|| Arc::clone(&declared));
     let view = View::Update { prior: prior.known(), live, desired: &desired };
     let (spec, diagnostics) = match diff(sides, view, &wanted.object.spans) {
         Ok(found) => found,
         Err(decision) => return *decision,
     };
-    let drift = drift_of(sides, prior, live);
     let declared_changed = declared != prior.attributes;
+    let drift = match declared_changed || unfinished {
+        true => drift_of(sides, prior, live),
+        // What is declared is what was applied: the difference is the drift.
+        false => drifted(sides, prior, spec.changes.clone()),
+    };
     let action = if spec.is_no_op() { Action::NoOp } else { Action::Update };
     let reason = match (action, declared_changed, drift.is_some()) {
         (Action::NoOp, ..) => "",
@@ -235,15 +241,16 @@ fn update(
         (_, true, true) => "the manifest changed, and it was changed outside",
     };
     let mut change = changed(sides, wanted, action, reason, spec);
-    // What is no longer declared is still ours, until the provider has seen it there and taken it away.
-    let ours = either(&desired, &prior.attributes);
-    change.live = sides.ty.managed(live, &ours).or_else(|_| sides.ty.managed(live, &desired)).ok();
     change.incarnation = object.incarnation.clone().or_else(|| prior.record.incarnation.clone());
     change.bookkeeping = stale_record(prior, &change, &declared);
-    change.planned = Some(desired);
-    if !change.is_work() {
-        // Of most resources there is nothing to do, and what is declared says it all.
-        (change.prior, change.live, change.planned) = (None, None, None);
+    // Of most resources there is nothing to do, and what is declared says it all.
+    (change.prior, change.live, change.planned) = (None, None, None);
+    if change.is_work() {
+        // What is no longer declared is still ours, until the provider has seen it there and taken it away.
+        let ours = either(&desired, &prior.attributes);
+        change.live = sides.ty.managed(live, &ours).or_else(|_| sides.ty.managed(live, &desired)).ok();
+        change.prior = Some(prior.known().clone());
+        change.planned = Some(Attributes::clone(&desired));
     }
     Decision { change: Some(change), drift, diagnostics, unreadable: None }
 }
@@ -280,11 +287,15 @@ pub(crate) fn either(first: &Attributes, second: &Attributes) -> Attributes {
 pub(crate) fn drift_of(sides: &Sides<'_>, prior: &PriorSide<'_>, live: &Attributes) -> Option<Drift> {
     let view = View::Update { prior: prior.known(), live, desired: &prior.attributes };
     let (spec, _) = sides.ty.diff(view, sides.facts, &SpanMap::default()).ok()?;
-    if spec.changes.is_empty() {
+    drifted(sides, prior, spec.changes)
+}
+
+/// The same where it is known already what differs from what was applied.
+fn drifted(sides: &Sides<'_>, prior: &PriorSide<'_>, changes: Vec<AttributeChange>) -> Option<Drift> {
+    if changes.is_empty() {
         return None;
     }
-    let attributes = spec
-        .changes
+    let attributes = changes
         .into_iter()
         .map(|mut change| {
             let live_value = change.before.take();
@@ -319,7 +330,7 @@ fn stale_record(prior: &PriorSide<'_>, change: &ResourceChange, desired: &Attrib
     });
     meta || prior.moved_from.is_some()
         || record.unfinished
-        || *desired != prior.attributes
+        || *desired != *prior.attributes
         || change.incarnation != record.incarnation
 }
 
@@ -495,7 +506,7 @@ fn blank(sides: &Sides<'_>, wanted: &DesiredResource, action: Action, reason: &s
         computed: Vec::new(),
         prior: prior.map(|prior| prior.known().clone()),
         live: None,
-        planned: sides.declared.clone(),
+        planned: sides.declared.as_deref().cloned(),
         declared: sides.declared.clone(),
         incarnation: prior.and_then(|prior| prior.record.incarnation.clone()),
         generation: prior.map_or(0, |prior| prior.record.generation),
@@ -521,7 +532,7 @@ fn changed(
 ) -> ResourceChange {
     let mut change = blank(sides, wanted, action, reason);
     change.class = spec.class();
-    change.unchanged = leaves(sides.declared.as_ref()).saturating_sub(spec.changes.len());
+    change.unchanged = leaves(sides.declared.as_deref()).saturating_sub(spec.changes.len());
     change.attributes = spec.changes;
     change.notes.extend(spec.notes);
     change.steps = spec.steps;

@@ -5,10 +5,11 @@ use super::types::{Prior, PriorResource, Reading, Snapshot, Types};
 use crate::graph::selector::AddressGlob;
 use crate::graph::{DesiredGraph, DesiredResource};
 use datamesh_provider::{
-    Address, Attributes, Diagnostic, Diagnostics, Facts, LiveObject, ObjectId, ResourceType, SystemName,
-    TypeName,
+    Address, Attributes, DecodeError, Diagnostic, Diagnostics, Facts, LiveObject, ObjectId, ResourceType,
+    SystemName, TypeName,
 };
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// What tells one physical object from every other.
 pub(crate) type PhysicalKey<'a> = (&'a SystemName, &'a TypeName, &'a ObjectId);
@@ -21,8 +22,8 @@ pub(crate) struct Sides<'a> {
     pub(crate) desired: Option<&'a DesiredResource>,
     pub(crate) prior: Option<PriorSide<'a>>,
     /// The normalised declared attributes.
-    pub(crate) declared: Option<Attributes>,
-    /// Declared over creation defaults, for a create.
+    pub(crate) declared: Option<Arc<Attributes>>,
+    /// Declared over creation defaults, where it is to be created.
     pub(crate) filled: Option<Attributes>,
     pub(crate) live: LiveSide<'a>,
     pub(crate) facts: &'a Facts,
@@ -31,7 +32,7 @@ pub(crate) struct Sides<'a> {
 #[derive(Debug)]
 pub(crate) struct PriorSide<'a> {
     pub(crate) record: &'a PriorResource,
-    pub(crate) attributes: Attributes,
+    pub(crate) attributes: Arc<Attributes>,
     /// The same with what the system assigned to its parts, where its type goes by that.
     recalled: Option<Attributes>,
     /// The address it had, where a move brings it here.
@@ -160,7 +161,7 @@ impl<'a> Index<'a> {
                     .scoped(address.owner()),
             )
         })?;
-        let bad = |error: datamesh_provider::DecodeError| {
+        let bad = |error: DecodeError| {
             let detail = format!(
                 "{error} (for {address}). This is a bug of the tool, or the state was edited by hand."
             );
@@ -170,13 +171,11 @@ impl<'a> Index<'a> {
                     .scoped(address.owner()),
             )
         };
-        let declared = desired.map(|d| ty.normalize(&d.object.attributes)).transpose().map_err(bad)?;
-        let filled =
-            desired.map(|d| ty.fill(&d.object.attributes, &d.object.on_create)).transpose().map_err(bad)?;
+        let declared = desired.map(|d| normal(ty, &d.object.attributes)).transpose().map_err(bad)?;
         let prior = match prior {
             None => None,
             Some((record, moved_from)) => {
-                let attributes = ty.normalize(&record.attributes).map_err(bad)?;
+                let attributes = normal(ty, &record.attributes).map_err(bad)?;
                 let recalled = ty.recall(&attributes, &record.computed);
                 Some(PriorSide { record, attributes, recalled, moved_from })
             }
@@ -194,9 +193,21 @@ impl<'a> Index<'a> {
                 LiveSide::Present { object, attributes: ty.normalize(&object.attributes).map_err(bad)? }
             }
         };
+        // Defaults of a creation are compared with nothing that is there.
+        let made = prior.as_ref().is_none_or(|prior| prior.record.unfinished)
+            || !matches!(live, LiveSide::Present { .. });
+        let filled = desired.filter(|_| made);
+        let filled =
+            filled.map(|d| ty.fill(&d.object.attributes, &d.object.on_create)).transpose().map_err(bad)?;
         let facts = key.and_then(|(system, ..)| self.facts(system)).unwrap_or(&self.no_facts);
         Ok(Sides { address, ty, desired, prior, declared, filled, live, facts })
     }
+}
+
+/// In the canonical form, which is nearly always how it is given.
+fn normal(ty: &dyn ResourceType, attributes: &Arc<Attributes>) -> Result<Arc<Attributes>, DecodeError> {
+    let normal = ty.normalize(attributes)?;
+    Ok(if normal == **attributes { Arc::clone(attributes) } else { Arc::new(normal) })
 }
 
 pub(crate) fn physical(resource: &DesiredResource) -> PhysicalKey<'_> {

@@ -46,8 +46,9 @@ fn pin(index: &Index<'_>, priors: &PriorMap<'_>, address: &Address) -> Pin {
         None | Some(Reading::Unreadable(_)) => (None, Seen::Unread),
         Some(Reading::Absent) => (None, Seen::Absent),
         Some(Reading::Present(object)) => {
-            let declared = desired.map(|desired| &desired.object.attributes);
-            let print = fingerprint(index, address, object, declared, prior.map(|record| &record.attributes));
+            let declared = desired.map(|desired| &*desired.object.attributes);
+            let print =
+                fingerprint(index, address, object, declared, prior.map(|record| &*record.attributes));
             (object.incarnation.clone(), print.map_or(Seen::Unread, Seen::Present))
         }
     };

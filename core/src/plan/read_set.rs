@@ -4,6 +4,7 @@ use super::types::{Mode, PlanOptions, Prior};
 use crate::graph::DesiredGraph;
 use datamesh_provider::{Attributes, ObjectId, ReadRequest, SystemName, TypeName};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What to read, by system: every declared and every recorded object in scope, each once.
 pub fn read_set(
@@ -44,14 +45,14 @@ fn want<'w>(
     system: &SystemName,
     ty: &TypeName,
     id: &ObjectId,
-    managed: &Attributes,
+    managed: &Arc<Attributes>,
 ) -> &'w mut ReadRequest {
     let request = wanted
         .entry((system.clone(), ty.clone(), id.clone()))
         .or_insert_with(|| ReadRequest::of(ty.clone(), id.clone()));
     // What was last applied is nearly always what is declared.
     if !request.managed.contains(managed) {
-        request.managed.push(managed.clone());
+        request.managed.push(Arc::clone(managed));
     }
     request
 }

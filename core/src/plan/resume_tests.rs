@@ -31,7 +31,7 @@ fn reviewed() -> ResourceChange {
         prior: Some(map(&json!({"size": 3, "colour": "blue"}))),
         live: Some(map(&json!({"size": 3, "colour": "blue"}))),
         planned: Some(planned.clone()),
-        declared: Some(planned),
+        declared: Some(planned.into()),
         incarnation: Some("i1".into()),
         generation: 1,
         moved_from: None,

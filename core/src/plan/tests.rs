@@ -9,6 +9,7 @@ use crate::manifest::model::OnRemove;
 use datamesh_conformance::THING;
 use datamesh_provider::{Attributes, Facts, FileId, LiveObject, Object, ObjectId, Span, SpanMap};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn address(text: &str) -> Address {
     text.parse().expect("an address")
@@ -48,7 +49,7 @@ impl World {
             address: address.clone(),
             system: system(),
             id: ObjectId::new(id),
-            attributes: attributes(value),
+            attributes: Arc::new(attributes(value)),
             on_create: Attributes::new(),
             spans: SpanMap::default(),
         };
@@ -71,8 +72,8 @@ impl World {
             id: ObjectId::new(id),
             source_path: "d/p.yaml".into(),
             incarnation: Some("i1".into()),
-            attributes: attributes(value),
-            computed: Attributes::new(),
+            attributes: Arc::new(attributes(value)),
+            computed: Arc::default(),
             depends_on: BTreeSet::new(),
             generation: 1,
             origin: Origin::Created,
@@ -164,7 +165,7 @@ fn what_is_declared_and_not_there_is_created() {
     let change = &plan.changes[0];
     assert_eq!(change.action, Action::Create);
     assert_eq!(change.planned, Some(attributes(json!({"size": 1, "config": {"k": "v"}}))));
-    assert_eq!(change.declared, Some(attributes(json!({"size": 1}))), "defaults are never managed");
+    assert_eq!(change.declared, Some(attributes(json!({"size": 1})).into()), "defaults are never managed");
     assert_eq!(plan.graph.operations.len(), 1);
 }
 

@@ -8,6 +8,7 @@ use datamesh_provider::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Every resource type of every provider, by name.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +54,8 @@ pub struct PriorResource {
     pub source_path: String,
     pub incarnation: Option<String>,
     /// Managed attributes as last applied, in the shape of the current schema version.
-    pub attributes: Attributes,
-    pub computed: Attributes,
+    pub attributes: Arc<Attributes>,
+    pub computed: Arc<Attributes>,
     pub depends_on: BTreeSet<Address>,
     pub generation: u64,
     pub origin: Origin,
@@ -200,7 +201,7 @@ pub struct ResourceChange {
     /// What shall be: normalised; creation defaults filled in for a create. `None` where nothing stays.
     pub planned: Option<Attributes>,
     /// What the manifest declares, and so what the state records as managed.
-    pub declared: Option<Attributes>,
+    pub declared: Option<Arc<Attributes>>,
     pub incarnation: Option<String>,
     pub generation: u64,
     /// The address it had in the state so far.

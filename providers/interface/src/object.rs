@@ -5,6 +5,7 @@ use crate::span::SpanMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// The attributes of an object as plain JSON. A provider decodes them into a struct of its own.
 pub type Attributes = Map<String, Value>;
@@ -31,7 +32,7 @@ pub struct Object {
     pub system: SystemName,
     pub id: ObjectId,
     /// Only what somebody declared. What is absent here is not managed and never drift.
-    pub attributes: Attributes,
+    pub attributes: Arc<Attributes>,
     /// Defaults of the environment and the tool: they fill a create, and are never compared.
     pub on_create: Attributes,
     pub spans: SpanMap,

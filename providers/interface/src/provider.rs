@@ -38,7 +38,7 @@ pub struct ReadRequest {
     pub id: ObjectId,
     /// What is managed of it: the desired attributes and the ones last applied, as far as there are any. A
     /// provider reads no more than these need.
-    pub managed: Vec<Attributes>,
+    pub managed: Vec<Arc<Attributes>>,
     /// Whether the incarnation is needed even where it costs an extra call (before deletes and adoptions).
     pub want_incarnation: bool,
     /// Nobody declares it: what a deletion that was cut off left of it counts as there, where the type's deletion has
@@ -53,7 +53,7 @@ impl ReadRequest {
     }
 
     #[must_use]
-    pub fn managed(self, managed: Vec<Attributes>) -> Self {
+    pub fn managed(self, managed: Vec<Arc<Attributes>>) -> Self {
         Self { managed, ..self }
     }
 

@@ -124,7 +124,8 @@ async fn read(provider: &dyn Provider, cx: &Context) -> ReadResult {
 }
 
 async fn read_managed(provider: &dyn Provider, cx: &Context, managed: Attributes) -> ReadResult {
-    let request = ReadRequest::of(TypeName::new("schema_subject"), ObjectId::new("s")).managed(vec![managed]);
+    let request =
+        ReadRequest::of(TypeName::new("schema_subject"), ObjectId::new("s")).managed(vec![managed.into()]);
     let sink = Mutex::new(Vec::new());
     provider.read(cx, &[request], &sink).await;
     sink.into_inner().expect("no panic").remove(0)

@@ -89,7 +89,10 @@ pub async fn run(args: &PlanArgs, run: &Invocation) -> Exit {
     let exit = exit_of(&planned);
     let exit =
         if args.detailed_exitcode && planned.plan.has_changes() { exit.and(Exit::Changes) } else { exit };
-    exit.and(keep(args, run, &opened, &planned, exit).await)
+    let exit = exit.and(keep(args, run, &opened, &planned, exit).await);
+    // The process ends here: to give thousands of small things back one by one would take a tenth of its time.
+    std::mem::forget((planned, opened));
+    exit
 }
 
 /// The findings, then the plan.

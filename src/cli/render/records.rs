@@ -133,8 +133,9 @@ mod tests {
             incarnation: Some(text.to_owned()),
             attributes: [("partitions".to_owned(), json!(3)), (text.to_owned(), json!(text))]
                 .into_iter()
-                .collect(),
-            computed: Attributes::new(),
+                .collect::<Attributes>()
+                .into(),
+            computed: Default::default(),
             dependencies: Default::default(),
             generation: 2,
             last_op: None,

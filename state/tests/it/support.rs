@@ -107,8 +107,8 @@ pub(crate) fn record(of: &str, attributes: Value) -> Record {
         system: kafka(),
         object: ObjectId::new(address.name()),
         incarnation: Some("one".into()),
-        attributes: map(attributes),
-        computed: Attributes::new(),
+        attributes: map(attributes).into(),
+        computed: Default::default(),
         dependencies: BTreeSet::new(),
         generation: 1,
         last_op: None,
@@ -168,7 +168,7 @@ pub(crate) fn full_shard() -> Shard {
     topic.generation = 5;
     topic.last_op = Some(op("sha256:aa"));
     topic.on_remove = Some(datamesh_state::OnRemove::Destroy);
-    topic.computed = map(json!({"share": 0.95}));
+    topic.computed = map(json!({"share": 0.95})).into();
     let mut subject = record("orders/facts@1:schema_subject.stream", json!({"schema": "{}"}));
     subject.incarnation = None;
     subject.dependencies.insert(address("orders/facts@1:kafka_topic.stream"));

@@ -6,7 +6,7 @@ use datamesh_provider::{
     Provider, ProviderError, ReadRequest, SpanMap, TypeName, View,
 };
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 type Read = Result<Option<LiveObject>, ProviderError>;
 
@@ -54,7 +54,7 @@ impl Suite<'_> {
 
     fn request(&self, sample: &Sample) -> ReadRequest {
         ReadRequest::of(self.ty_name(), sample.id.clone())
-            .managed(vec![sample.create.clone(), sample.update.clone()])
+            .managed(vec![Arc::new(sample.create.clone()), Arc::new(sample.update.clone())])
             .with_incarnation()
     }
 

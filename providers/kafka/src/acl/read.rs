@@ -51,7 +51,7 @@ pub(crate) async fn read(cluster: &Cluster, cx: &Context, want: &[&ReadRequest],
 
 /// Where there is no access control, what is declared holds as far as it can: it is recorded, and nothing is made.
 fn unenforced(request: &ReadRequest) -> Option<LiveObject> {
-    let attributes = request.managed.first()?.clone();
+    let attributes = request.managed.first()?.as_ref().clone();
     let computed = [("enforced".to_owned(), Value::Bool(false))].into_iter().collect();
     Some(LiveObject { id: request.id.clone(), incarnation: None, attributes, computed, owner: None })
 }

@@ -12,7 +12,7 @@ pub(crate) async fn read(
     request: &ReadRequest,
 ) -> Result<Option<LiveObject>, ProviderError> {
     let name = request.id.as_str();
-    let mut wanted = Wanted::by(request.managed.iter());
+    let mut wanted = Wanted::by(request.managed.iter().map(AsRef::as_ref));
     wanted.remains &= request.remains;
     let mut found = subject(api, cx, name, wanted).await?;
     if let Some(found) = found.as_mut().filter(|found| !wanted.level && found.differs(request)) {
@@ -89,7 +89,7 @@ impl Found {
             let declared = super::apply::decode(Some(attrs));
             declared.schema.is_some() && !self.attrs.same_schema(&declared)
         };
-        request.managed.iter().any(differs)
+        request.managed.iter().map(AsRef::as_ref).any(differs)
     }
 
     pub(crate) fn live(&self) -> LiveObject {

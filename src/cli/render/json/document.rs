@@ -185,7 +185,7 @@ impl<'a> ChangeView<'a> {
         let is_hidden = |attribute: &&AttributeChange| attribute.after == Planned::Sensitive;
         let hidden: Vec<&AttributeChange> = change.attributes.iter().filter(is_hidden).collect();
         let replaces = change.action == Action::Replace;
-        let as_declared = change.declared.as_ref().filter(|_| change.action == Action::NoOp);
+        let as_declared = change.declared.as_deref().filter(|_| change.action == Action::NoOp);
         let body = ChangeBody {
             actions: actions(change.action),
             before: masked(change.live.as_ref().or(change.prior.as_ref()).or(as_declared), &hidden),
