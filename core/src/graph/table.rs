@@ -45,7 +45,20 @@ pub(crate) fn table(draft: &mut Draft<'_>, port: Port<'_>) {
             NamespaceUse { system: system.clone(), id: namespace.to_owned(), table: address.clone(), span };
         draft.namespaces.push(used);
     }
+    let notes = defaults(draft);
     draft.add(Part { address, system, id, attributes, on_create, depends_on: BTreeSet::new(), spans, span });
+    if let Some(added) = draft.resources.last_mut() {
+        added.notes.extend(notes);
+    }
+}
+
+/// What of the contract a table does not have.
+fn defaults(draft: &Draft<'_>) -> Option<String> {
+    let fields = draft.contract.iter().flat_map(|contract| &contract.fields);
+    let with = fields.filter(|field| field.default.as_ref().is_some_and(|default| !default.is_null()));
+    let names: Vec<String> = with.map(|field| format!("`{}`", field.name)).collect();
+    (!names.is_empty())
+        .then(|| format!("the default of {} is for the schema alone; tables have none", names.join(", ")))
 }
 
 fn show(draft: &mut Draft<'_>, port: Port<'_>, system: &SystemName, id: &str, location: Option<String>) {

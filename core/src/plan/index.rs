@@ -175,7 +175,11 @@ impl<'a> Index<'a> {
         let prior = match prior {
             None => None,
             Some((record, moved_from)) => {
-                let attributes = normal(ty, &record.attributes).map_err(bad)?;
+                let as_declared = declared.as_ref().filter(|declared| ***declared == *record.attributes);
+                let attributes = match as_declared {
+                    Some(declared) => Arc::clone(declared),
+                    None => normal(ty, &record.attributes).map_err(bad)?,
+                };
                 let recalled = ty.recall(&attributes, &record.computed);
                 Some(PriorSide { record, attributes, recalled, moved_from })
             }

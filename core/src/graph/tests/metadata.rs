@@ -49,6 +49,17 @@ fn personal_columns_say_so_at_every_depth() {
 }
 
 #[test]
+fn a_default_is_for_the_schema_alone_and_that_is_said() {
+    let notes = |fields: &str| with(fields, "", &[]).resource(TABLE).notes.clone();
+    assert!(notes(PLAIN).is_empty() && notes("{ name: a, type: int, default: null }").is_empty());
+    let [said] = &notes("{ name: a, type: int, default: 3 }, { name: b, type: string, default: x }")[..]
+    else {
+        panic!("one note")
+    };
+    assert!(said.contains("`a`, `b`"), "{said}");
+}
+
+#[test]
 fn tables_carry_the_shortest_retention_of_their_class() {
     let of = |fields: &str, more: &str, policies: &[&str]| {
         let found = with(fields, more, policies);

@@ -1,12 +1,11 @@
 //! Reading tables.
 
 use super::recall::{COLUMN_IDS, numbers};
-use super::schema::{Attrs, IcebergTable};
+use super::schema::Attrs;
 use crate::client::{Backend, Loaded};
 use crate::ident::TableId;
-use datamesh_provider::{
-    Attributes, Context, ErrorKind, LiveObject, ObjectId, ProviderError, ReadRequest, Resource,
-};
+use crate::location;
+use datamesh_provider::{Attributes, Context, ErrorKind, LiveObject, ObjectId, ProviderError, ReadRequest};
 use serde_json::{Value, json};
 
 pub(crate) async fn read(
@@ -40,12 +39,13 @@ pub(super) fn live<'a>(
     let (mut attrs, owner) = loaded.metadata.attributes().map_err(|error| protocol(error.to_string()))?;
     let places = backend.places();
     let absolute = places.absolute(loaded.metadata.location());
-    attrs.location = Some(places.as_spelled(&absolute, spelled));
+    attrs.location = Some(location::normalize(&places.as_spelled(&absolute, spelled)));
     let mut computed = Attributes::new();
     computed.insert("uuid".into(), json!(loaded.metadata.uuid()));
     computed.insert("location".into(), json!(absolute));
     computed.insert(COLUMN_IDS.into(), numbers(&loaded.metadata.column_names()));
-    let attributes = match serde_json::to_value(IcebergTable::normalize(attrs.clone())) {
+    // In their canonical form already.
+    let attributes = match serde_json::to_value(&attrs) {
         Ok(Value::Object(map)) => map,
         _ => return Err(protocol("its attributes have no JSON form".into())),
     };
