@@ -248,7 +248,7 @@ fn an_added_column_joins_the_mapping_of_names_where_there_is_one() {
     let tier: Field = serde_json::from_value(json!({"name": "tier", "type": "int"})).expect("decodes");
     let edits = [
         ColumnEdit::Add { parent: Vec::new(), field: tags },
-        ColumnEdit::Add { parent: vec!["buyer".into()], field: tier },
+        ColumnEdit::Add { parent: vec!["buyer".into()], field: tier.clone() },
     ];
     let mut base = made();
     let commit = |base: &Metadata| planned(base, &edits, &PropertyEdits::default(), None).expect("planned");
@@ -263,6 +263,23 @@ fn an_added_column_joins_the_mapping_of_names_where_there_is_one() {
     let x = json!({"field-id": 7, "names": ["x"]});
     let element = json!({"field-id": 6, "names": ["element"], "fields": [x]});
     assert_eq!(extended[2], json!({"field-id": 5, "names": ["tags"], "fields": [element]}));
+    // A column that is called otherwise is there under both names, and what is added to it is found.
+    let buyer = || vec!["buyer".to_owned()];
+    let renamed = [
+        ColumnEdit::Rename { path: buyer(), to: "customer".into() },
+        ColumnEdit::Rename { path: vec!["buyer".into(), "id".into()], to: "key".into() },
+        ColumnEdit::Add { parent: buyer(), field: tier },
+    ];
+    let after = planned(&base, &renamed, &PropertyEdits::default(), None)
+        .and_then(|commit| commit.apply(&base, "f", 1));
+    let mapping: Value =
+        serde_json::from_str(&after.expect("applied").properties()["schema.name-mapping.default"])
+            .expect("JSON");
+    assert_eq!(
+        mapping[0],
+        json!({"field-id": 1, "names": ["buyer", "customer"], "fields": [
+            {"field-id": 4, "names": ["id", "key"]}, {"field-id": 5, "names": ["tier"]}]})
+    );
     base.raw["properties"]["schema.name-mapping.default"] = json!("not json");
     assert_eq!(commit(&base).updates.len(), 1, "what cannot be read is left alone");
 }

@@ -322,6 +322,11 @@ impl<'a> Columns<'a> {
             return;
         }
         let moved = !names.iter().filter(|name| kept.contains(**name)).eq(before.iter());
+        let new = |edit: &ColumnEdit| matches!(edit, ColumnEdit::Add { parent, .. } if *parent == at.live);
+        if !moved && !self.edits.iter().any(new) {
+            // What would be new here cannot be added.
+            return;
+        }
         let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
         let before = moved.then(|| owned(before));
         self.edits.push(ColumnEdit::Order { parent: at.live.clone(), before, names: owned(names) });

@@ -168,6 +168,33 @@ fn a_column_is_known_by_its_earlier_names_and_by_its_number() {
 }
 
 #[test]
+fn numbers_are_recalled_at_every_depth() {
+    let prior = map(json!({"fields": [
+        {"name": "a", "type": "int"},
+        {"name": "s", "type": {"type": "struct", "fields": [{"name": "x", "type": "int"}]}},
+        {"name": "l", "type": {"type": "list", "element": {"type": "struct", "fields": [{"name": "y", "type": "int"}]}}},
+        {"name": "unknown", "type": "int"},
+    ]}));
+    let ids = json!({"a": 1, "s": 2, "s.x": 3, "l": 4, "l.element": 5, "l.element.y": 6, "gone": 7});
+    let known = IcebergTable::recall(&prior, &map(json!({ "column_ids": ids }))).expect("numbers");
+    let id = |path: &str| Value::Object(known.clone()).pointer(path).cloned();
+    assert_eq!(id("/fields/0/id"), Some(json!(1)));
+    assert_eq!(id("/fields/1/type/fields/0/id"), Some(json!(3)));
+    assert_eq!(id("/fields/2/type/element/fields/0/id"), Some(json!(6)));
+    assert_eq!(id("/fields/3/id"), None);
+    assert_eq!(IcebergTable::recall(&prior, &Attributes::new()), None, "recorded before there were any");
+}
+
+#[test]
+fn what_cannot_be_added_moves_nothing() {
+    let table = |fields: Value| json!({ "fields": fields });
+    let (a, b) = (json!({"name": "a", "type": "int"}), json!({"name": "b", "type": "int"}));
+    let new = json!({"name": "n", "type": "int", "required": true});
+    let (spec, found) = diff(Some(table(json!([a, b]))), table(json!([a, b])), table(json!([a, new, b])));
+    assert!(spec.is_no_op() && found.len() == 1, "{spec:?} {found:?}");
+}
+
+#[test]
 fn a_rename_and_a_drop_are_told_apart_or_refused() {
     let column = |name: &str, ty: &str| json!({"name": name, "type": ty});
     let prior = fields(&[column("b", "int")]);
