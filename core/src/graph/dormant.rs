@@ -49,16 +49,10 @@ pub(crate) fn product(doc: &DataProduct, found: &mut Diagnostics) {
     if let Some(first) = spec.lifecycle.as_ref().and_then(|l| l.ignore_changes.first()) {
         warn("lifecycle.ignore_changes", first.span);
     }
-    let purge = spec.lifecycle.as_ref().and_then(|l| l.purge.as_ref()).filter(|purge| purge.value);
     let tables = || spec.output_ports.iter().any(|port| port.value.technology.value == Technology::Iceberg);
     // Of tables it chooses the retention that they carry.
     if let Some(class) = spec.data_class.as_ref().filter(|_| !tables()) {
         found.push(not_enforced("data_class", class.span));
-    }
-    if let Some(purge) = purge.filter(|_| tables()) {
-        let detail = "`lifecycle.purge` has no effect on tables in this version: they are dropped, and their files stay.";
-        let place = "not enforced on tables by this version";
-        found.push(Diagnostic::warning(codes::NOT_ENFORCED, detail).at(purge.span, place));
     }
     if let Some(schema) = &spec.schema {
         fields(&schema.fields, found);

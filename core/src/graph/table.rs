@@ -45,6 +45,9 @@ pub(crate) fn table(draft: &mut Draft<'_>, port: Port<'_>) {
             NamespaceUse { system: system.clone(), id: namespace.to_owned(), table: address.clone(), span };
         draft.namespaces.push(used);
     }
+    if draft.purges() {
+        attributes.insert("purge".into(), true.into());
+    }
     let notes = defaults(draft);
     draft.add(Part { address, system, id, attributes, on_create, depends_on: BTreeSet::new(), spans, span });
     if let Some(added) = draft.resources.last_mut() {

@@ -493,7 +493,7 @@ async fn a_commit_that_lost_is_built_again_on_what_won() {
 }
 
 #[tokio::test]
-async fn a_drop_never_asks_for_the_files() {
+async fn a_drop_asks_for_the_files_only_to_purge() {
     let server = Server::start(|arrived| match arrived.line.as_str() {
         line if line.starts_with("GET /v1/config") => config(),
         line if line.starts_with("DELETE") => Reply::Raw(204, ""),
@@ -506,6 +506,13 @@ async fn a_drop_never_asks_for_the_files() {
     let other = Operation { incarnation: Some("uuid-2".into()), ..op(OpAction::Delete) };
     assert!(matches!(apply(&connect(&server).await, other).await, Outcome::Stale(Some(_))));
     assert_eq!(server.count("DELETE"), 1);
+    let purged = Operation {
+        prior: json!({"purge": true}).as_object().cloned(),
+        incarnation: Some("uuid-1".into()),
+        ..op(OpAction::Delete)
+    };
+    assert_eq!(apply(&connect(&server).await, purged).await, Outcome::Deleted);
+    assert_eq!(server.count("DELETE /v1/namespaces/a/tables/t?purgeRequested=true"), 1);
 }
 
 #[tokio::test]

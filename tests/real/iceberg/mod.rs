@@ -272,6 +272,32 @@ async fn suite<'a>(
     }
 }
 
+/// The files of the reference catalog lie in a folder, where they can be looked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_stay_unless_a_table_is_purged() {
+    let Some(catalog) = Catalog::rest(Rest::Java, "purge").await else { return };
+    catalog.made(NAMESPACE, &catalog.namespace, json!({})).await;
+    for purge in [false, true] {
+        let id = catalog.id(if purge { "purged" } else { "kept" });
+        let live = catalog.made(TABLE, &id, orders()).await;
+        let location = live.computed["location"].as_str().expect("a place").to_owned();
+        let metadata = Path::new(location.trim_start_matches("file:")).join("metadata");
+        // Checksums beside them are the file system's own affair.
+        let is_json = |file: &std::io::Result<std::fs::DirEntry>| {
+            file.as_ref().is_ok_and(|file| file.file_name().to_string_lossy().ends_with(".json"))
+        };
+        let files = || std::fs::read_dir(&metadata).map_or(0, |files| files.filter(is_json).count());
+        assert!(files() > 0, "{}", metadata.display());
+        let mut prior = orders();
+        prior["purge"] = json!(purge);
+        let incarnation = live.incarnation.clone();
+        let gone = Operation { prior: Some(map(prior)), incarnation, ..op(TABLE, &id, OpAction::Delete) };
+        assert_eq!(catalog.apply(gone).await, Outcome::Deleted);
+        assert_eq!(files() == 0, purge, "{}", metadata.display());
+    }
+    assert_eq!(catalog.delete(NAMESPACE, &catalog.namespace).await, Outcome::Deleted);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_never_an_absence() {
     let Some(mut catalog) = Catalog::rest(Rest::SeaweedFs, "credentials").await else { return };

@@ -121,8 +121,10 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
         base: &Loaded,
         commit: &Commit,
     ) -> Result<Loaded, Failure>;
-    /// Takes the table out of the catalog. Never asks for its files to be deleted.
-    async fn drop_table(&self, cx: &Context, id: &TableId, base: &Loaded) -> Result<(), Failure>;
+    /// Takes the table out of the catalog. Asks for its files to be deleted only to `purge`, where there is somebody
+    /// who could.
+    async fn drop_table(&self, cx: &Context, id: &TableId, base: &Loaded, purge: bool)
+    -> Result<(), Failure>;
 
     async fn namespace(&self, cx: &Context, id: &NamespaceId) -> Result<Option<Properties>, ProviderError>;
     async fn create_namespace(&self, cx: &Context, id: &NamespaceId, map: &Properties)

@@ -259,11 +259,11 @@ impl Backend for RestBackend {
         self.written(self.change(cx, request).await?, &during)
     }
 
-    async fn drop_table(&self, cx: &Context, id: &TableId, _: &Loaded) -> Result<(), Failure> {
+    async fn drop_table(&self, cx: &Context, id: &TableId, _: &Loaded, purge: bool) -> Result<(), Failure> {
         let namespace = self.in_path(cx, &id.namespace).await.map_err(Failure::Refused)?;
         let path = vec!["namespaces", namespace.as_str(), "tables", &id.name];
         let request = Request::new(Method::DELETE, path, format!("drop the table {id}"));
-        self.change(cx, request.query("purgeRequested", "false")).await.map(drop)
+        self.change(cx, request.query("purgeRequested", if purge { "true" } else { "false" })).await.map(drop)
     }
 
     async fn namespace(&self, cx: &Context, id: &NamespaceId) -> Result<Option<Properties>, ProviderError> {

@@ -346,7 +346,7 @@ impl Backend for SqlBackend {
         }
     }
 
-    async fn drop_table(&self, cx: &Context, id: &TableId, base: &Loaded) -> Result<(), Failure> {
+    async fn drop_table(&self, cx: &Context, id: &TableId, base: &Loaded, _: bool) -> Result<(), Failure> {
         let during = format!("drop the table {id}");
         let _one = self.writing.lock().await;
         let database = self.writer(cx, &during).await.map_err(Failure::Refused)?;

@@ -184,6 +184,7 @@ impl Metadata {
             properties: Some(properties),
             location: Some(self.location().to_owned()),
             format_version: u8::try_from(self.number("format-version")?).ok(),
+            purge: None,
             referenced: Some(self.referenced()).filter(|ids| !ids.is_empty()),
         };
         Ok((crate::table::IcebergTable::normalize(attrs), owner))

@@ -244,6 +244,7 @@ impl Call<'_> {
     }
 
     async fn delete(&self) -> Result<Outcome, Ended> {
+        let purge = self.attrs(self.op.prior.as_ref())?.is_some_and(|prior| prior.purge == Some(true));
         let tried = &AtomicBool::new(false);
         let once = || async move {
             let base = match self.load_ours().await {
@@ -255,7 +256,7 @@ impl Call<'_> {
             };
             self.guard()?;
             tried.store(true, Ordering::Relaxed);
-            match self.backend.drop_table(self.cx, &self.id, &base).await {
+            match self.backend.drop_table(self.cx, &self.id, &base, purge).await {
                 Ok(()) => {
                     self.wait(|now| now.is_none_or(|now| now.metadata.uuid() != base.metadata.uuid())).await;
                     Ok(Try::Over(Outcome::Deleted))

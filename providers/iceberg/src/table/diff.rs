@@ -8,7 +8,7 @@ use crate::codes;
 use crate::owner;
 use crate::transform::Transform;
 use datamesh_provider::{
-    AttributeChange, ChangeSpec, Class, Diagnostic, Diagnostics, Planned, SpanMap, View,
+    AttributeChange, ChangeSpec, Class, Diagnostic, Diagnostics, Facts, Planned, SpanMap, View,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -235,14 +235,24 @@ fn still(live: &Attrs, desired: &Attrs, at: &SpanMap, out: &mut Vec<Diagnostic>)
     }
 }
 
-pub(super) fn diff(view: View<'_, Attrs>, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
+pub(super) fn diff(view: View<'_, Attrs>, facts: &Facts, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
     match view {
         View::Create { desired } | View::Gone { desired: Some(desired), .. } => create(desired, at),
         View::Gone { desired: None, .. } => (ChangeSpec::no_op(), Diagnostics::default()),
-        View::Remove { .. } => (ChangeSpec::in_place(Vec::new(), &["delete"]), Diagnostics::default()),
+        View::Remove { prior, .. } => (removal(prior, facts), Diagnostics::default()),
         View::Adopt { live, desired } => update(None, live, desired, at),
         View::Update { prior, live, desired } => update(Some(prior), live, desired, at),
     }
+}
+
+fn removal(prior: &Attrs, facts: &Facts) -> ChangeSpec {
+    let purges = prior.purge == Some(true);
+    let note = match facts.capabilities.get("catalog").is_some_and(|kind| kind == "sql") {
+        false => "the catalog is asked to delete its files as well",
+        true => "its files stay: a SQL catalog has nobody who deletes them",
+    };
+    let notes = purges.then(|| note.to_owned()).into_iter().collect();
+    ChangeSpec { notes, ..ChangeSpec::in_place(Vec::new(), &["delete"]) }
 }
 
 fn create(desired: &Attrs, at: &SpanMap) -> (ChangeSpec, Diagnostics) {

@@ -67,6 +67,7 @@ prop_compose! {
         properties in properties(),
         location in proptest::option::of(prop_oneof![Just("file:/a/b/"), Just("file:a"), Just("s3://b/x//")]),
         format_version in proptest::option::of(1u8..4),
+        purge in proptest::option::of(any::<bool>()),
     ) -> Attrs {
         let partition = partition.map(|source| {
             vec![PartitionField { name: format!("{source}_day"), source, transform: Transform::Day }]
@@ -76,7 +77,7 @@ prop_compose! {
             vec![SortField { source, transform: Transform::Identity, direction, null_order: None }]
         });
         Attrs { fields, identifier_fields, partition_by: partition, sort_by: sort, properties,
-                location: location.map(str::to_owned), format_version, referenced: None }
+                location: location.map(str::to_owned), format_version, purge, referenced: None }
     }
 }
 

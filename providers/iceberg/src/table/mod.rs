@@ -46,8 +46,8 @@ impl Resource for IcebergTable {
         normalize::fill(declared, on_create)
     }
 
-    fn diff(view: View<'_, Attrs>, _: &Facts, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
-        diff::diff(view, at)
+    fn diff(view: View<'_, Attrs>, facts: &Facts, at: &SpanMap) -> (ChangeSpec, Diagnostics) {
+        diff::diff(view, facts, at)
     }
 
     fn managed(live: &Attrs, like: &Attrs) -> Attrs {

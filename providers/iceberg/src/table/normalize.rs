@@ -13,6 +13,7 @@ pub(super) fn normalize(mut attrs: Attrs) -> Attrs {
     }
     attrs.sort_by.iter_mut().flatten().for_each(normalize_sort);
     attrs.location = attrs.location.as_deref().map(location::normalize);
+    attrs.purge = attrs.purge.filter(|purge| *purge);
     attrs
 }
 
@@ -52,6 +53,7 @@ pub(super) fn fill(declared: Attrs, on_create: Attrs) -> Attrs {
         properties: merge(declared.properties, on_create.properties),
         location: declared.location.or(on_create.location),
         format_version: declared.format_version.or(on_create.format_version),
+        purge: declared.purge.or(on_create.purge),
         referenced: None,
     }
 }
@@ -80,6 +82,7 @@ pub(super) fn managed(live: &Attrs, like: &Attrs) -> Attrs {
         properties: managed_properties(live.properties.as_ref(), like.properties.as_ref()),
         location: like.location.as_ref().and(live.location.clone()),
         format_version: like.format_version.and(live.format_version),
+        purge: like.purge,
         referenced: None,
     }
 }

@@ -30,6 +30,9 @@ pub(crate) struct Attrs {
     pub(crate) location: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) format_version: Option<u8>,
+    /// Whether the files go with the table: about a deletion to come, so that no catalog knows of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) purge: Option<bool>,
     /// Live alone: ids of the columns that any partition spec or sort order of the table's history goes by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) referenced: Option<BTreeSet<i64>>,
@@ -102,6 +105,7 @@ pub(crate) const SCHEMA: Schema = Schema {
             ..attribute("location", "Where the files lie; the catalog chooses when absent.")
         },
         attribute("format_version", "Version of the table format; 2 unless declared. It only goes up."),
+        attribute("purge", "Whether the catalog is asked to delete the files with the table."),
         AttributeSchema { computed: true, ..attribute("uuid", "The table's own identity.") },
     ],
     data_bearing: true,

@@ -360,6 +360,23 @@ fn a_create_shows_what_is_made_and_what_only_the_catalog_knows() {
 }
 
 #[test]
+fn a_purge_is_about_the_deletion_and_says_whether_files_go() {
+    let purged = json!({"fields": [{"name": "a", "type": "int"}], "purge": true});
+    let (spec, _) = diff(Some(fields(&[])), fields(&[]), purged.clone());
+    assert!(spec.is_no_op(), "{spec:?}");
+    let notes = |prior: Value, kind: &str| {
+        let facts =
+            Facts { capabilities: [("catalog".to_owned(), kind.to_owned())].into(), ..Facts::default() };
+        let (prior, live) = (map(prior), map(fields(&[])));
+        let view = View::Remove { prior: &prior, live: &live };
+        erase::<IcebergTable>().diff(view, &facts, &places()).expect("decodes").0.notes
+    };
+    assert_eq!(notes(fields(&[]), "rest"), Vec::<String>::new());
+    assert!(notes(purged.clone(), "rest")[0].contains("delete its files"));
+    assert!(notes(purged, "sql")[0].contains("its files stay"));
+}
+
+#[test]
 fn declarations_are_checked_by_themselves() {
     let check = |value: Value| -> Vec<(&'static str, u32)> {
         let found = erase::<IcebergTable>().validate(&map(value), &places()).expect("decodes");
