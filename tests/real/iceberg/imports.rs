@@ -33,9 +33,21 @@ fn taken_over_as_it_is(iceberg: &Value, properties: impl Fn(&Mesh) -> Value, nam
     assert_eq!(witness(&properties, &id, "show"), before, "nothing was touched");
     // What is recorded is found without its name, and says the same.
     assert_eq!(mesh.run(&["import", ADDRESS]).exits(0).out, manifest);
+    // Rows that come between a plan and its turn void nothing.
+    let more = manifest.replace("    fields:\n", "    fields:\n      - { name: tier, type: int }\n");
+    mesh.file(MANIFEST, &more);
+    mesh.run(&["plan", "--out", "saved.plan"]).exits(0);
+    witness(&properties, &id, "write_made");
+    mesh.run(&["apply", "saved.plan"]).exits(0);
+    let now = witness(&properties, &id, "show");
+    assert_eq!(
+        (&now["rows"], &now["columns"][0][0], &now["uuid"]),
+        (&json!(2), &json!("tier"), &before["uuid"])
+    );
+    mesh.run(&["drift"]).exits(0);
     // It was there before us: it is forgotten, and stays.
     mesh.run(&["destroy", "--all", "--auto-approve"]).exits(0);
-    assert_eq!(witness(&properties, &id, "show"), before);
+    assert_eq!(witness(&properties, &id, "show"), now);
 }
 
 #[test]

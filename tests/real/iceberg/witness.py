@@ -1,6 +1,6 @@
 """Says what pyiceberg sees of a table, and changes it as somebody else would.
 
-    witness.py CATALOG-PROPERTIES-JSON CATALOG-NAME TABLE show|write|write_again|write_narrow|make|append
+    witness.py CATALOG-PROPERTIES-JSON CATALOG-NAME TABLE show|write|write_again|write_narrow|write_made|make|append
 """
 
 import json
@@ -44,6 +44,12 @@ if action == "write_again":
     arrow = table.schema().as_arrow()
     row = {field.name: "o-2" if field.name == "number" else None for field in arrow}
     table.append(pyarrow.Table.from_pylist([row], schema=arrow))
+
+if action == "write_made":
+    import pyarrow
+
+    rows = [{**{field.name: None for field in table.schema().as_arrow()}, "id": 2}]
+    table.append(pyarrow.Table.from_pylist(rows, schema=table.schema().as_arrow()))
 
 if action == "write_narrow":
     import decimal
