@@ -45,15 +45,13 @@ pub(crate) fn declared(
             return Decision { unreadable: Some("it was not read".to_owned()), ..Decision::default() };
         }
         (None, LiveSide::Absent) => create(sides, wanted, "declared, and not there yet"),
-        (None, LiveSide::Present { object, attributes }) => {
-            adopt(index, sides, wanted, object, attributes, options)
-        }
+        (None, LiveSide::Present(object)) => adopt(index, sides, wanted, object, &object.attributes, options),
         (Some(prior), LiveSide::Absent) => recreate(sides, wanted, prior),
-        (Some(prior), LiveSide::Present { object, attributes }) => {
+        (Some(prior), LiveSide::Present(object)) => {
             if let Some(decision) = not_ours_anymore(index, sides, wanted, prior, object) {
                 decision
             } else {
-                update(sides, wanted, prior, object, attributes)
+                update(sides, wanted, prior, object, &object.attributes)
             }
         }
     };

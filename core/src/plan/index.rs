@@ -52,10 +52,7 @@ pub(crate) enum LiveSide<'a> {
     /// Not read: a narrowed or offline plan.
     Unknown,
     Absent,
-    Present {
-        object: &'a LiveObject,
-        attributes: Attributes,
-    },
+    Present(&'a LiveObject),
     Unreadable(&'a str),
 }
 
@@ -171,7 +168,14 @@ impl<'a> Index<'a> {
                     .scoped(address.owner()),
             )
         };
-        let declared = desired.map(|d| normal(ty, &d.object.attributes)).transpose().map_err(bad)?;
+        // What is recorded is in its canonical form, and so is what is declared as it is recorded.
+        let recorded = prior.map(|(record, _)| &record.attributes);
+        let declared =
+            desired.map(|d| match recorded.filter(|recorded| ***recorded == *d.object.attributes) {
+                Some(recorded) => Ok(Arc::clone(recorded)),
+                None => normal(ty, &d.object.attributes),
+            });
+        let declared = declared.transpose().map_err(bad)?;
         let prior = match prior {
             None => None,
             Some((record, moved_from)) => {
@@ -193,13 +197,11 @@ impl<'a> Index<'a> {
             None => LiveSide::Unknown,
             Some(Reading::Absent) => LiveSide::Absent,
             Some(Reading::Unreadable(why)) => LiveSide::Unreadable(why),
-            Some(Reading::Present(object)) => {
-                LiveSide::Present { object, attributes: ty.normalize(&object.attributes).map_err(bad)? }
-            }
+            Some(Reading::Present(object)) => LiveSide::Present(object),
         };
         // Defaults of a creation are compared with nothing that is there.
         let made = prior.as_ref().is_none_or(|prior| prior.record.unfinished)
-            || !matches!(live, LiveSide::Present { .. });
+            || !matches!(live, LiveSide::Present(_));
         let filled = desired.filter(|_| made);
         let filled =
             filled.map(|d| ty.fill(&d.object.attributes, &d.object.on_create)).transpose().map_err(bad)?;

@@ -64,12 +64,13 @@ pub(crate) fn undeclared(
         (Fate::Destroy(_), LiveSide::Absent) => {
             decision(change(Action::Forget, "gone already: only forgotten".to_owned()))
         }
-        (Fate::Destroy(_), LiveSide::Present { object, .. }) if other_incarnation(prior.record, object) => {
+        (Fate::Destroy(_), LiveSide::Present(object)) if other_incarnation(prior.record, object) => {
             let reason =
                 "replaced outside: what is there now is not ours, so it is only forgotten".to_owned();
             decision(change(Action::Forget, reason))
         }
-        (Fate::Destroy(reason), LiveSide::Present { object, attributes }) => {
+        (Fate::Destroy(reason), LiveSide::Present(object)) => {
+            let attributes = &object.attributes;
             if let Some(kept) = kept_for_others(sides, prior, survivors, options) {
                 return kept;
             }

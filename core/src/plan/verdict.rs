@@ -102,7 +102,7 @@ fn judge(index: &Index<'_>, sides: &index::Sides<'_>) -> Option<DriftEntry> {
     };
     let Some(prior) = &sides.prior else {
         // A container that others made is used as it is and never recorded.
-        let used = sides.ty.uses_existing() && matches!(sides.live, LiveSide::Present { .. });
+        let used = sides.ty.uses_existing() && matches!(sides.live, LiveSide::Present(_));
         let why = "declared, not applied yet".to_owned();
         return if used { None } else { entry(Verdict::Pending, None, Some(why)) };
     };
@@ -119,11 +119,12 @@ fn judge(index: &Index<'_>, sides: &index::Sides<'_>) -> Option<DriftEntry> {
         LiveSide::Absent => {
             return entry(Verdict::Drifted, Some(gone(prior.record)), Some("deleted outside".to_owned()));
         }
-        LiveSide::Present { object, .. } if other_incarnation(prior.record, object) => {
+        LiveSide::Present(object) if other_incarnation(prior.record, object) => {
             let why = "deleted and made again outside".to_owned();
             return entry(Verdict::Drifted, Some(gone(prior.record)), Some(why));
         }
-        LiveSide::Present { attributes, .. } => {
+        LiveSide::Present(object) => {
+            let attributes = &object.attributes;
             if let Some(drift) = drift_of(sides, prior, attributes) {
                 return entry(Verdict::Drifted, Some(drift), None);
             }
