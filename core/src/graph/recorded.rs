@@ -1,11 +1,13 @@
-//! What the state already says about names: physical names are fixed when a thing is created.
+//! What the state already says: physical names are fixed when a thing is created, and what is declared as it was
+//! applied is kept once.
 
 use crate::graph::{ImportRequest, Move};
-use datamesh_provider::{Address, Attributes, ObjectId};
+use datamesh_provider::{Address, Attributes, Object, ObjectId};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-/// The objects the state records, as far as names go.
+/// The objects the state records, as far as manifests are resolved over them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
     pub objects: BTreeMap<Address, RecordedObject>,
@@ -16,13 +18,15 @@ pub struct RecordedObject {
     pub id: ObjectId,
     /// Of a subject: the full name of the record in the schema last applied.
     pub record: Option<String>,
+    /// As last applied.
+    pub attributes: Arc<Attributes>,
 }
 
 impl Recorded {
     /// Notes one record of the state, with the attributes last applied.
-    pub fn insert(&mut self, address: Address, id: ObjectId, attributes: &Attributes) {
+    pub fn insert(&mut self, address: Address, id: ObjectId, attributes: &Arc<Attributes>) {
         let record = attributes.get("schema").and_then(Value::as_str).and_then(record_of);
-        self.objects.insert(address, RecordedObject { id, record });
+        self.objects.insert(address, RecordedObject { id, record, attributes: Arc::clone(attributes) });
     }
 }
 
@@ -75,6 +79,14 @@ impl<'a> FixedNames<'a> {
     /// Everything the state records.
     pub(crate) fn recorded(&self) -> impl Iterator<Item = (&'a Address, &'a RecordedObject)> {
         self.recorded.into_iter().flat_map(|recorded| &recorded.objects)
+    }
+
+    /// Thousands of things are declared as they are recorded: to have all of them twice would double the memory.
+    pub(crate) fn share(&self, object: &mut Object) {
+        let recorded = self.object(&object.address).map(|recorded| &recorded.attributes);
+        if let Some(recorded) = recorded.filter(|recorded| **recorded == object.attributes) {
+            object.attributes = Arc::clone(recorded);
+        }
     }
 
     pub(crate) fn record(&self, address: &Address) -> Option<&'a str> {

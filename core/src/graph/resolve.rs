@@ -140,6 +140,9 @@ fn all_drafts<'a, P: Sync>(
 ) -> Vec<Draft<'a>> {
     parallel::map(all, PRODUCTS_PER_THREAD, |known| {
         let mut draft = draft(world, product(known));
+        // Only the product itself looks at them.
+        (draft.contract, draft.ports) = (None, Vec::new());
+        draft.resources.iter_mut().for_each(|resource| world.names.share(&mut resource.object));
         validate.into_iter().for_each(|validate| judged(&mut draft, validate));
         draft
     })
@@ -154,7 +157,6 @@ fn judged(draft: &mut Draft<'_>, validate: &Validate<'_>) {
         object.spans = SpanMap::default();
         (resource.depends_on, resource.lifecycle) = (BTreeSet::new(), Lifecycle::default());
     }
-    (draft.contract, draft.ports) = (None, Vec::new());
 }
 
 /// Everything one product asks for.
