@@ -2,7 +2,7 @@
 
 use super::refresh::refresh;
 use super::session::Session;
-use datamesh_core::contract::snake_case;
+use datamesh_core::contract::table_name;
 use datamesh_core::plan::Reading;
 use datamesh_provider::{Address, Diagnostics, LiveObject, ObjectId, ReadRequest, SystemName};
 use datamesh_state::StateError;
@@ -42,7 +42,7 @@ impl Session {
             .cloned()
             .unwrap_or_else(|| SystemName::new("iceberg", "default"));
         let id = ObjectId::new(id);
-        let want = ReadRequest::of(address.ty().clone(), id.clone()).managed(Vec::new());
+        let want = ReadRequest::of(address.ty().clone(), id.clone());
         let systems = self.connect(&BTreeSet::from([system.clone()])).await;
         let mut snapshot =
             refresh(&systems, &BTreeMap::from([(system.clone(), vec![want])]), self.cx()).await;
@@ -58,6 +58,6 @@ impl Session {
     fn derived_table(&self, address: &Address) -> String {
         let product = address.product().map_or("", |(name, _)| name);
         let prefix = &self.environment.prefixes.namespace;
-        format!("{prefix}{}.{}", snake_case(address.domain()), snake_case(product))
+        format!("{prefix}{}", table_name(address.domain(), product))
     }
 }

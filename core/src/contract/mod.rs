@@ -13,7 +13,7 @@ mod partition;
 mod spelling;
 mod suggest;
 
-pub use names::{BadRecordName, RecordName, pascal_case, snake_case};
+pub use names::{BadRecordName, RecordName, pascal_case, snake_case, table_name};
 pub use partition::{PartitionField, SortField, Transform};
 
 pub use suggest::did_you_mean;

@@ -19,6 +19,11 @@ pub fn snake_case(text: &str) -> String {
     out
 }
 
+/// The table of a product that names none: `sales`, `order-lines` → `sales.order_lines`.
+pub fn table_name(domain: &str, product: &str) -> String {
+    format!("{}.{}", snake_case(domain), snake_case(product))
+}
+
 /// `orders-facts` → `OrdersFacts`, `_processed_at` → `ProcessedAt`. What is left empty stays as it was.
 pub fn pascal_case(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

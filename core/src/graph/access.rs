@@ -124,8 +124,8 @@ impl Access<'_> {
         let depends_on = BTreeSet::from([self.topic.address.clone()]);
         let spans = SpanMap::of_object(span);
         let system = self.system.clone();
-        let on_create = Attributes::new();
-        draft.add_access(Part { address, system, id, attributes, on_create, depends_on, spans, span });
+        let (on_create, notes) = (Attributes::new(), Vec::new());
+        draft.add_access(Part { address, system, id, attributes, on_create, depends_on, spans, span, notes });
     }
 }
 

@@ -93,7 +93,8 @@ pub(crate) fn product(draft: &mut Draft<'_>) {
     let id = draft.world.names.id(&address).unwrap_or(&draft.product.owner).to_owned();
     let on_create = Attributes::new();
     let entry = address.clone();
-    draft.add(Part { address, system: system(), id, attributes, on_create, depends_on, spans, span });
+    let (system, notes) = (system(), Vec::new());
+    draft.add(Part { address, system, id, attributes, on_create, depends_on, spans, span, notes });
     lineage(draft, &entry, &sources);
 }
 
@@ -252,7 +253,8 @@ fn lineage(draft: &mut Draft<'_>, entry: &Address, sources: &[lineage::Source]) 
     spans.insert(&["sources"], first_place(&spelled.sources));
     let id = draft.world.names.id(&address).map_or_else(|| format!("{own}#lineage"), str::to_owned);
     let on_create = Attributes::new();
-    draft.add(Part { address, system: system(), id, attributes, on_create, depends_on, spans, span });
+    let (system, notes) = (system(), Vec::new());
+    draft.add(Part { address, system, id, attributes, on_create, depends_on, spans, span, notes });
 }
 
 fn first_place(list: &[Spanned<String>]) -> Option<Span> {

@@ -110,6 +110,7 @@ pub(crate) struct Part {
     pub(crate) depends_on: BTreeSet<Address>,
     pub(crate) spans: SpanMap,
     pub(crate) span: Option<Span>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl<'a> Draft<'a> {
@@ -159,7 +160,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(crate) fn add(&mut self, part: Part) {
-        let Part { address, system, id, attributes, on_create, depends_on, spans, span } = part;
+        let Part { address, system, id, attributes, on_create, depends_on, spans, span, notes } = part;
         let (id, attributes) = (ObjectId::new(id), Arc::new(attributes));
         let object = Object { address, system, id, attributes, on_create, spans };
         self.resources.push(DesiredResource {
@@ -168,7 +169,7 @@ impl<'a> Draft<'a> {
             lifecycle: self.lifecycle.clone(),
             source_path: self.product.path.to_string(),
             span,
-            notes: Vec::new(),
+            notes,
         });
     }
 

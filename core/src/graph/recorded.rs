@@ -25,14 +25,14 @@ pub struct RecordedObject {
 impl Recorded {
     /// Notes one record of the state, with the attributes last applied.
     pub fn insert(&mut self, address: Address, id: ObjectId, attributes: &Arc<Attributes>) {
-        let record = attributes.get("schema").and_then(Value::as_str).and_then(record_of);
+        let schema = attributes.get("schema").and_then(Value::as_str);
+        let record = schema.and_then(|schema| full_name(&serde_json::from_str(schema).ok()?));
         self.objects.insert(address, RecordedObject { id, record, attributes: Arc::clone(attributes) });
     }
 }
 
-/// The full name of the record in an Avro schema.
-fn record_of(schema: &str) -> Option<String> {
-    let schema: Value = serde_json::from_str(schema).ok()?;
+/// The full name of what an Avro schema defines.
+pub(crate) fn full_name(schema: &Value) -> Option<String> {
     let name = schema.get("name")?.as_str()?;
     match schema.get("namespace").and_then(Value::as_str) {
         Some(namespace) if !namespace.is_empty() && !name.contains('.') => {

@@ -1,5 +1,6 @@
 //! What clients have to be told about a subject they would not look for by themselves.
 
+use crate::graph::recorded::full_name;
 use serde_json::Value;
 
 /// Which half of a topic's records a subject is about.
@@ -30,7 +31,7 @@ pub(crate) fn setting(topic: &str, subject: &str, half: Half, schema: &str) -> O
     if subject == looked_for {
         return None;
     }
-    let record = full_name(schema);
+    let record = record(schema);
     let strategy = match &record {
         Some(record) if subject == record => Some("RecordNameStrategy"),
         Some(record) if subject == format!("{topic}-{record}") => Some("TopicRecordNameStrategy"),
@@ -48,14 +49,9 @@ pub(crate) fn setting(topic: &str, subject: &str, half: Half, schema: &str) -> O
 }
 
 /// The full name of an Avro record.
-fn full_name(schema: &str) -> Option<String> {
+fn record(schema: &str) -> Option<String> {
     let schema: Value = serde_json::from_str(schema).ok()?;
-    let part = |key: &str| schema.get(key).and_then(Value::as_str);
-    let name = part("name").filter(|_| part("type") == Some("record"))?;
-    match part("namespace").filter(|namespace| !namespace.is_empty() && !name.contains('.')) {
-        Some(namespace) => Some(format!("{namespace}.{name}")),
-        None => Some(name.to_owned()),
-    }
+    full_name(&schema).filter(|_| schema.get("type").is_some_and(|ty| ty == "record"))
 }
 
 #[cfg(test)]

@@ -200,10 +200,7 @@ fn subject_of(draft: &mut Draft<'_>, schema: &ProductSchema, place: Place<'_>) {
         attributes.insert("purge".into(), true.into());
     }
     draft.subjects.push(id.clone());
-    draft.add(Part { address, system, id, attributes, on_create, depends_on, spans, span });
-    if let Some(added) = draft.resources.last_mut() {
-        added.notes = notes;
-    }
+    draft.add(Part { address, system, id, attributes, on_create, depends_on, spans, span, notes });
 }
 
 /// What clients of its topics need to find a subject.

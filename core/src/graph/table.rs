@@ -1,6 +1,6 @@
 //! Iceberg ports: tables.
 
-use crate::contract::{Contract, pii_word, protection_word, snake_case};
+use crate::contract::{Contract, pii_word, protection_word, table_name};
 use crate::graph::codes;
 use crate::graph::draft::{Draft, NamespaceUse, Part};
 use crate::graph::ports::{self, Port};
@@ -48,11 +48,8 @@ pub(crate) fn table(draft: &mut Draft<'_>, port: Port<'_>) {
     if draft.purges() {
         attributes.insert("purge".into(), true.into());
     }
-    let notes = defaults(draft);
-    draft.add(Part { address, system, id, attributes, on_create, depends_on: BTreeSet::new(), spans, span });
-    if let Some(added) = draft.resources.last_mut() {
-        added.notes.extend(notes);
-    }
+    let (depends_on, notes) = (BTreeSet::new(), defaults(draft).into_iter().collect());
+    draft.add(Part { address, system, id, attributes, on_create, depends_on, spans, span, notes });
 }
 
 /// What of the contract a table does not have.
@@ -92,12 +89,12 @@ fn check_format(port: Port<'_>, found: &mut Diagnostics) {
     );
 }
 
-/// Spelled, else as it was created, else `snake_case(domain).snake_case(name)`.
+/// Spelled, else as it was created, else the usual one.
 fn name(draft: &mut Draft<'_>, port: Port<'_>, address: &Address) -> Option<(String, Option<Span>)> {
     let prefix = &draft.world.environment.prefixes.namespace;
     let Some(spelled) = &port.spec.table else {
         let product = draft.product;
-        let derived = || format!("{prefix}{}.{}", snake_case(&product.domain_name), snake_case(product.name));
+        let derived = || format!("{prefix}{}", table_name(&product.domain_name, product.name));
         let fixed = draft.world.names.id(address).map(str::to_owned);
         return Some((fixed.unwrap_or_else(derived), port.span));
     };
@@ -109,8 +106,7 @@ fn name(draft: &mut Draft<'_>, port: Port<'_>, address: &Address) -> Option<(Str
             "`{}` is no table: it is written `namespace.name`, with letters, digits, `_` and `-`.",
             spelled.value
         );
-        let example =
-            format!("{}.{}", snake_case(&draft.product.domain_name), snake_case(draft.product.name));
+        let example = table_name(&draft.product.domain_name, draft.product.name);
         draft.found.push(
             Diagnostic::error(codes::BAD_NAME, detail)
                 .on(spelled, "this name")

@@ -60,7 +60,8 @@ pub(crate) fn topic(draft: &mut Draft<'_>, port: Port<'_>) {
     draft.topics.push(topic);
     let on_create = creation_defaults(draft, &attributes);
     let depends_on = std::collections::BTreeSet::new();
-    draft.add(Part { address, system, id, attributes, on_create, depends_on, spans, span });
+    let notes = Vec::new();
+    draft.add(Part { address, system, id, attributes, on_create, depends_on, spans, span, notes });
 }
 
 /// The format of the contract, in the words of manifests.

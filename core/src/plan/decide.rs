@@ -45,13 +45,13 @@ pub(crate) fn declared(
             return Decision { unreadable: Some("it was not read".to_owned()), ..Decision::default() };
         }
         (None, LiveSide::Absent) => create(sides, wanted, "declared, and not there yet"),
-        (None, LiveSide::Present(object)) => adopt(index, sides, wanted, object, &object.attributes, options),
+        (None, LiveSide::Present(object)) => adopt(index, sides, wanted, object, options),
         (Some(prior), LiveSide::Absent) => recreate(sides, wanted, prior),
         (Some(prior), LiveSide::Present(object)) => {
             if let Some(decision) = not_ours_anymore(index, sides, wanted, prior, object) {
                 decision
             } else {
-                update(sides, wanted, prior, object, &object.attributes)
+                update(sides, wanted, prior, object)
             }
         }
     };
@@ -150,9 +150,9 @@ fn adopt(
     sides: &Sides<'_>,
     wanted: &DesiredResource,
     object: &LiveObject,
-    live: &Attributes,
     options: &PlanOptions,
 ) -> Decision {
+    let live = &object.attributes;
     if sides.ty.uses_existing() && !carries_our_mark(index, sides.address, object) {
         return Decision::default();
     }
@@ -212,8 +212,8 @@ fn update(
     wanted: &DesiredResource,
     prior: &PriorSide<'_>,
     object: &LiveObject,
-    live: &Attributes,
 ) -> Decision {
+    let live = &object.attributes;
     let declared = sides.declared.clone().unwrap_or_default();
     let unfinished = prior.record.unfinished;
     // A creation that was cut off goes on: what it was to give is still to come.

@@ -170,16 +170,15 @@ impl<'a> Index<'a> {
         };
         // What is recorded is in its canonical form, and so is what is declared as it is recorded.
         let recorded = prior.map(|(record, _)| &record.attributes);
-        let declared =
-            desired.map(|d| match recorded.filter(|recorded| same(recorded, &d.object.attributes)) {
-                Some(recorded) => Ok(Arc::clone(recorded)),
-                None => normal(ty, &d.object.attributes),
-            });
+        let declared = desired.map(|d| match recorded.filter(|recorded| **recorded == d.object.attributes) {
+            Some(recorded) => Ok(Arc::clone(recorded)),
+            None => normal(ty, &d.object.attributes),
+        });
         let declared = declared.transpose().map_err(bad)?;
         let prior = match prior {
             None => None,
             Some((record, moved_from)) => {
-                let as_declared = declared.as_ref().filter(|declared| ***declared == *record.attributes);
+                let as_declared = declared.as_ref().filter(|declared| **declared == record.attributes);
                 let attributes = match as_declared {
                     Some(declared) => Arc::clone(declared),
                     None => normal(ty, &record.attributes).map_err(bad)?,
@@ -208,11 +207,6 @@ impl<'a> Index<'a> {
         let facts = key.and_then(|(system, ..)| self.facts(system)).unwrap_or(&self.no_facts);
         Ok(Sides { address, ty, desired, prior, declared, filled, live, facts })
     }
-}
-
-/// Most are one and the same: see [`crate::graph::Recorded`].
-fn same(a: &Arc<Attributes>, b: &Arc<Attributes>) -> bool {
-    Arc::ptr_eq(a, b) || a == b
 }
 
 /// In the canonical form, which is nearly always how it is given.
