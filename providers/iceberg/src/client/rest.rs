@@ -42,6 +42,15 @@ struct Wishes {
     separator: String,
 }
 
+impl Wishes {
+    /// The same request, where the server wants it.
+    fn below_prefix<'a>(&'a self, mut request: Request<'a>) -> Request<'a> {
+        let start = std::iter::once("v1").chain(self.prefix.iter().map(String::as_str));
+        request.path.splice(..0, start);
+        request
+    }
+}
+
 impl RestBackend {
     pub(crate) fn new(http: Http, settings: Rest, root: PathBuf) -> Self {
         // A warehouse may also be a bare name, which says nothing about where tables lie.
@@ -128,10 +137,8 @@ impl RestBackend {
     }
 
     async fn ask(&self, cx: &Context, request: Request<'_>) -> Result<Option<Answer>, ProviderError> {
-        let prefix = &self.wishes(cx).await?.prefix;
-        let rest = request.path.clone();
-        let path = std::iter::once("v1").chain(prefix.iter().map(String::as_str)).chain(rest).collect();
-        match self.http.read(cx, &Request { path, ..request }).await {
+        let request = self.wishes(cx).await?.below_prefix(request);
+        match self.http.read(cx, &request).await {
             Ok(answer) => Ok(Some(answer)),
             Err(trouble) if trouble.is_absent() => Ok(None),
             Err(trouble) => Err(trouble.error()),
@@ -140,10 +147,8 @@ impl RestBackend {
 
     /// Sends a changing request below the prefix.
     async fn change(&self, cx: &Context, request: Request<'_>) -> Result<Value, Failure> {
-        let rest = request.path.clone();
-        let prefix = &self.wishes(cx).await.map_err(Failure::Refused)?.prefix;
-        let path = std::iter::once("v1").chain(prefix.iter().map(String::as_str)).chain(rest).collect();
-        let answer = self.http.send(cx, &Request { path, ..request }).await;
+        let request = self.wishes(cx).await.map_err(Failure::Refused)?.below_prefix(request);
+        let answer = self.http.send(cx, &request).await;
         answer.map(|answer| answer.body).map_err(Trouble::failure)
     }
 

@@ -26,8 +26,8 @@ pub(super) fn edited(
         make(&mut fields, edit, &mut next)?;
     }
     schema.insert("fields".into(), fields);
-    let ids = base.raw.get("schemas").and_then(Value::as_array);
-    let ids = ids.into_iter().flatten().filter_map(|schema| schema.get("schema-id").and_then(Value::as_i64));
+    let ids =
+        base.list("schemas").iter().filter_map(|schema| schema.get("schema-id").and_then(Value::as_i64));
     schema.insert("schema-id".into(), json!(ids.max().map_or(1, |highest| highest + 1)));
     Ok((schema, last_column_id))
 }
@@ -49,7 +49,7 @@ fn make(fields: &mut Value, edit: &ColumnEdit, next: &mut dyn FnMut() -> i64) ->
             struct_at(fields, parent)?.extend(added);
         }
         ColumnEdit::Drop { path, .. } => {
-            let (name, parent) = split(path)?;
+            let (name, parent) = path.split_last().ok_or_else(|| not_there(path))?;
             struct_at(fields, parent)?.retain(|column| word(column, "name") != name);
         }
         ColumnEdit::Rename { path, to } => {
@@ -68,7 +68,7 @@ fn make(fields: &mut Value, edit: &ColumnEdit, next: &mut dyn FnMut() -> i64) ->
         }
         ColumnEdit::Loosen { path } => {
             let (holder, key) = holder_at(fields, path)?;
-            let flag = if key == "type" { "required".to_owned() } else { format!("{key}-required") };
+            let flag = if key == OF_COLUMN { "required".to_owned() } else { format!("{key}-required") };
             holder.insert(flag, json!(false));
         }
         ColumnEdit::Order { parent, names, .. } => order(struct_at(fields, parent)?, names),
@@ -97,36 +97,28 @@ fn not_there(path: &[String]) -> MetadataError {
     MetadataError(format!("it has no column `{}` to edit", path.join(".")))
 }
 
-fn split(path: &[String]) -> Result<(&str, &[String]), MetadataError> {
-    let (name, parent) = path.split_last().ok_or_else(|| not_there(path))?;
-    Ok((name, parent))
-}
-
 /// The fields of the struct at a path of names, `element`, `key` and `value`; the empty path is the table.
 fn struct_at<'a>(fields: &'a mut Value, path: &[String]) -> Result<&'a mut Vec<Value>, MetadataError> {
-    let mut level = fields;
-    let mut steps = path.iter();
-    while let Some(step) = steps.next() {
-        let mut ty =
-            named(level, step).and_then(|column| column.get_mut("type")).ok_or_else(|| not_there(path))?;
-        while ty.get("fields").is_none() {
-            let inside = steps.next().ok_or_else(|| not_there(path))?;
-            ty = ty.get_mut(inside.as_str()).ok_or_else(|| not_there(path))?;
+    let level = match path {
+        [] => Some(fields),
+        _ => {
+            let (holder, key) = holder_at(fields, path)?;
+            holder.get_mut(key).and_then(|ty| ty.get_mut("fields"))
         }
-        level = ty.get_mut("fields").ok_or_else(|| not_there(path))?;
-    }
-    level.as_array_mut().ok_or_else(|| not_there(path))
+    };
+    level.and_then(Value::as_array_mut).ok_or_else(|| not_there(path))
 }
 
 fn column_at<'a>(
     fields: &'a mut Value,
     path: &[String],
 ) -> Result<&'a mut Map<String, Value>, MetadataError> {
-    let (name, parent) = split(path)?;
-    let level = struct_at(fields, parent)?;
-    let column = level.iter_mut().find(|column| word(column, "name") == name);
-    column.and_then(Value::as_object_mut).ok_or_else(|| not_there(path))
+    let (column, key) = holder_at(fields, path)?;
+    if key == OF_COLUMN { Ok(column) } else { Err(not_there(path)) }
 }
+
+/// The key of a column's type.
+const OF_COLUMN: &str = "type";
 
 /// What says the type at a path, and under which key: a column under `type`, a list under `element`, a map under
 /// `key` or `value`.
@@ -138,7 +130,7 @@ fn holder_at<'a, 'p>(
     let mut steps = path.iter().peekable();
     while let Some(step) = steps.next() {
         let mut holder = named(level, step).ok_or_else(|| not_there(path))?;
-        let mut key = "type";
+        let mut key = OF_COLUMN;
         loop {
             let Some(inside) = steps.peek() else {
                 return Ok((holder.as_object_mut().ok_or_else(|| not_there(path))?, key));

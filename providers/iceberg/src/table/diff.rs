@@ -100,7 +100,8 @@ impl Comparison {
 
 /// Compares three ways; `prior` is `None` for what we never applied.
 pub(crate) fn compare(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: &SpanMap) -> Comparison {
-    let mut columns = Columns::new(layout_of(prior, live, desired), at);
+    let managed = Managed::of(prior, desired);
+    let mut columns = Columns::new(layout_of(managed, live), at);
     if let Some(fields) = desired.fields.as_deref() {
         let sides = Level {
             prior: prior.and_then(|prior| prior.fields.as_deref()),
@@ -115,12 +116,11 @@ pub(crate) fn compare(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: 
         desired.properties.as_ref(),
     );
     let mut forbidden = columns.forbidden;
-    let layout = layout(prior, live, desired, &columns.renamed);
+    let layout = layout(managed, live, desired, &columns.renamed);
     let fields = live.fields.as_deref().unwrap_or_default();
     let partition = layout.partition.as_deref().unwrap_or_default();
     forbidden.extend(partition.iter().filter_map(|field| {
-        let own = field.transform == Transform::Identity && field.name == field.source;
-        let taken = !own && fields.iter().any(|column| column.name == field.name);
+        let taken = !field.is_its_column() && fields.iter().any(|column| column.name == field.name);
         taken.then(|| name_of_a_column(field, at))
     }));
     if live.format_version == Some(1) && layout.partition.is_some() && layout.format_version.is_none() {
@@ -137,18 +137,33 @@ pub(crate) fn compare(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: 
     }
 }
 
+/// Which lists of a table's layout are managed.
+#[derive(Clone, Copy)]
+struct Managed {
+    identifiers: bool,
+    partition: bool,
+    sort: bool,
+}
+
+impl Managed {
+    fn of(prior: Option<&Attrs>, desired: &Attrs) -> Self {
+        Self {
+            identifiers: ours(prior, desired, |attrs| attrs.identifier_fields.as_ref()),
+            partition: ours(prior, desired, |attrs| attrs.partition_by.as_ref()),
+            sort: ours(prior, desired, |attrs| attrs.sort_by.as_ref()),
+        }
+    }
+}
+
 /// Whether a list is managed: declared now, or applied before and no longer declared, which means "none".
 fn ours<T>(prior: Option<&Attrs>, desired: &Attrs, list: impl Fn(&Attrs) -> Option<&Vec<T>>) -> bool {
     list(desired).is_some() || prior.and_then(list).is_some_and(|list| !list.is_empty())
 }
 
 /// What of the table limits changes of its columns.
-fn layout_of<'a>(prior: Option<&Attrs>, live: &'a Attrs, desired: &Attrs) -> Layout<'a> {
-    let managed = ours(prior, desired, |attrs| attrs.identifier_fields.as_ref());
-    let identifiers = live.identifier_fields.iter().flatten().filter(|_| !managed);
-    let partitions = live.partition_by.iter().flatten();
-    let named =
-        partitions.filter(|field| field.transform != Transform::Identity || field.name != field.source);
+fn layout_of(managed: Managed, live: &Attrs) -> Layout<'_> {
+    let identifiers = live.identifier_fields.iter().flatten().filter(|_| !managed.identifiers);
+    let named = live.partition_by.iter().flatten().filter(|field| !field.is_its_column());
     Layout {
         referenced: live.referenced.clone().unwrap_or_default(),
         identifiers: identifiers.map(String::as_str).collect(),
@@ -158,26 +173,26 @@ fn layout_of<'a>(prior: Option<&Attrs>, live: &'a Attrs, desired: &Attrs) -> Lay
 
 /// What changes of a table's layout. `renamed`: what columns will be called that are called otherwise.
 fn layout(
-    prior: Option<&Attrs>,
+    managed: Managed,
     live: &Attrs,
     desired: &Attrs,
     renamed: &BTreeMap<String, String>,
 ) -> LayoutEdits {
     let becomes = |name: &String| renamed.get(name).unwrap_or(name).clone();
     let mut out = LayoutEdits::default();
-    if ours(prior, desired, |attrs| attrs.identifier_fields.as_ref()) {
+    if managed.identifiers {
         let now: BTreeSet<String> = live.identifier_fields.iter().flatten().map(becomes).collect();
         let then: BTreeSet<String> = desired.identifier_fields.iter().flatten().cloned().collect();
         out.identifiers = (now != then).then(|| then.into_iter().collect());
     }
-    if ours(prior, desired, |attrs| attrs.partition_by.as_ref()) {
+    if managed.partition {
         let now = live.partition_by.iter().flatten();
         let now: Vec<_> =
             now.map(|field| PartitionField { source: becomes(&field.source), ..field.clone() }).collect();
         let then = desired.partition_by.clone().unwrap_or_default();
         out.partition = (now != then).then_some(then);
     }
-    if ours(prior, desired, |attrs| attrs.sort_by.as_ref()) {
+    if managed.sort {
         let now = live.sort_by.iter().flatten();
         let now: Vec<_> =
             now.map(|field| SortField { source: becomes(&field.source), ..field.clone() }).collect();
@@ -299,7 +314,7 @@ fn update(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs, at: &SpanMap) ->
         spec.notes.push("files that are there keep the partitioning they were written with".to_owned());
     }
     spec.notes.extend(not_ours(found.foreign_columns, "column", "columns"));
-    spec.notes.extend(others_layout(prior, live, desired));
+    spec.notes.extend(others_layout(Managed::of(prior, desired), live));
     if desired.properties.is_some() {
         spec.notes.extend(not_ours(found.properties.foreign, "property", "properties"));
     }
@@ -333,26 +348,14 @@ fn layout_changes(edits: &LayoutEdits, live: &Attrs) -> Vec<AttributeChange> {
 }
 
 /// What of the layout of a table somebody else has made: it is shown, and stays.
-fn others_layout(prior: Option<&Attrs>, live: &Attrs, desired: &Attrs) -> Option<String> {
+fn others_layout(managed: Managed, live: &Attrs) -> Option<String> {
     let theirs = |managed: bool, count: Option<usize>, word: &'static str| {
         (!managed && count.is_some_and(|count| count > 0)).then_some(word)
     };
     let parts = [
-        theirs(
-            ours(prior, desired, |attrs| attrs.identifier_fields.as_ref()),
-            live.identifier_fields.as_ref().map(Vec::len),
-            "primary key",
-        ),
-        theirs(
-            ours(prior, desired, |attrs| attrs.partition_by.as_ref()),
-            live.partition_by.as_ref().map(Vec::len),
-            "partitioning",
-        ),
-        theirs(
-            ours(prior, desired, |attrs| attrs.sort_by.as_ref()),
-            live.sort_by.as_ref().map(Vec::len),
-            "sort order",
-        ),
+        theirs(managed.identifiers, live.identifier_fields.as_ref().map(Vec::len), "primary key"),
+        theirs(managed.partition, live.partition_by.as_ref().map(Vec::len), "partitioning"),
+        theirs(managed.sort, live.sort_by.as_ref().map(Vec::len), "sort order"),
     ];
     let parts: Vec<&str> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| format!("{} not ours", parts.join(", ")))

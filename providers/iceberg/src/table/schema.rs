@@ -47,6 +47,13 @@ pub(crate) struct PartitionField {
     pub(crate) name: String,
 }
 
+impl PartitionField {
+    /// Whether it is the column itself: only then may it be called like one.
+    pub(super) fn is_its_column(&self) -> bool {
+        self.transform == Transform::Identity && self.name == self.source
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Direction {

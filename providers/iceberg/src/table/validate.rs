@@ -156,8 +156,7 @@ fn partitioning(attrs: &Attrs, fields: &[Field], at: &SpanMap, out: &mut Diagnos
             ),
             Some(_) => {}
         }
-        let own = field.transform == crate::transform::Transform::Identity && field.name == field.source;
-        if !own && fields.iter().any(|column| column.name == field.name) {
+        if !field.is_its_column() && fields.iter().any(|column| column.name == field.name) {
             error(
                 format!(
                     "The partition field `{}` has the name of a column, but is not that column itself.",
