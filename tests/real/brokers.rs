@@ -4,7 +4,7 @@
 use crate::kafka::topics_may_come_back;
 use crate::mesh_folder::{Mesh, Systems};
 use crate::support::broker::{Broker, Setup};
-use crate::support::certificates::{authority, certificate};
+use crate::support::certificates::{both_sides, certificate};
 use crate::support::servers::servers;
 use crate::witness::Witness;
 use base64ct::{Base64UrlUnpadded, Encoding as _};
@@ -99,13 +99,8 @@ fn answer(stream: &TcpStream, token: &str) -> std::io::Result<()> {
 fn open_broker(issuer: &Issuer) -> Option<Broker> {
     let folder = tempfile::tempdir().expect("a folder");
     let home = folder.path().to_owned();
-    for name in ["ours", "other"] {
-        authority(&home, name);
-    }
-    certificate(&home, "server", "ours", "IP:127.0.0.1");
+    both_sides(&home);
     certificate(&home, "elsewhere", "ours", "DNS:elsewhere.example");
-    certificate(&home, "client", "ours", "DNS:client");
-    certificate(&home, "stranger", "other", "DNS:client");
     for name in ["server", "elsewhere"] {
         let read = |ending: &str| fs::read_to_string(home.join(format!("{name}.{ending}"))).expect("text");
         fs::write(home.join(format!("{name}.store")), read("key") + &read("pem")).expect("writes");

@@ -1,7 +1,7 @@
 //! A real registry behind a guard, as companies run it: a certificate asked of every client, and a login.
 
 use crate::mesh_folder::{Mesh, Systems, unique};
-use crate::support::certificates::{authority, certificate};
+use crate::support::certificates::both_sides;
 use crate::support::guard::Guard;
 use crate::support::servers::servers;
 use crate::witness::Witness;
@@ -29,10 +29,7 @@ fn who_has_a_certificate_and_the_right_words_registers() {
     let registry = servers().expect("they run").registry();
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    ["ours", "other"].iter().for_each(|name| authority(folder, name));
-    certificate(folder, "server", "ours", "IP:127.0.0.1");
-    certificate(folder, "client", "ours", "DNS:client");
-    certificate(folder, "stranger", "other", "DNS:client");
+    both_sides(folder);
     let file = |name: &str| folder.join(name).display().to_string();
     let tls = |name: &str| json!({"ca_file": file("ours.pem"), "cert_file": file(&format!("{name}.pem")), "key_file": file(&format!("{name}.key"))});
     let basic = json!({"basic": {"username": "mesh", "password": "${env:REGISTRY_SECRET}"}});

@@ -2,7 +2,7 @@
 //!
 //! The server is `openssl s_server`, which answers with a file as it is; the certificates are made for the test.
 
-use crate::support::certificates::{authority, certificate};
+use crate::support::certificates::{both_sides, certificate};
 use datamesh_conformance::testing::{RealClock, context};
 use datamesh_provider::{ConnectRequest, ErrorKind, Facts, Located, ProviderError};
 use datamesh_schema_registry::DEF;
@@ -75,13 +75,8 @@ fn certificates() -> Option<TempDir> {
         return None;
     }
     let folder = TempDir::new().expect("a folder");
-    for name in ["ours", "other"] {
-        authority(folder.path(), name);
-    }
-    certificate(folder.path(), "server", "ours", "IP:127.0.0.1");
+    both_sides(folder.path());
     certificate(folder.path(), "elsewhere", "ours", "DNS:elsewhere.example");
-    certificate(folder.path(), "client", "ours", "DNS:client");
-    certificate(folder.path(), "stranger", "other", "DNS:client");
     Some(folder)
 }
 

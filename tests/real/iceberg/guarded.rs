@@ -1,7 +1,7 @@
 //! A real catalog behind a guard: an authority of its own, a certificate asked of every client, and a token.
 
 use super::{Catalog, NAMESPACE, Rest, TABLE, cx, orders};
-use crate::support::certificates::{authority, certificate};
+use crate::support::certificates::both_sides;
 use crate::support::guard::Guard;
 use datamesh_iceberg::DEF;
 use datamesh_provider::{ConnectRequest, ErrorKind, Facts, Located, Outcome, ProviderError};
@@ -22,10 +22,7 @@ async fn who_has_a_certificate_and_the_token_makes_tables() {
     let Some((settings, _)) = Rest::Java.settings() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    ["ours", "other"].iter().for_each(|name| authority(folder, name));
-    certificate(folder, "server", "ours", "IP:127.0.0.1");
-    certificate(folder, "client", "ours", "DNS:client");
-    certificate(folder, "stranger", "other", "DNS:client");
+    both_sides(folder);
     let behind = settings["uri"].as_str().expect("an address");
     let Some(guard) = Guard::before(behind, folder, "Bearer very secret") else { return };
     let with = |authority: &str, client: Option<&str>, token: &str| {

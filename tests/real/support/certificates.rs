@@ -10,11 +10,20 @@ fn openssl(folder: &Path, args: &[&str]) {
 }
 
 /// An authority of this name: `name.pem` and `name.key`.
-pub(crate) fn authority(folder: &Path, name: &str) {
+fn authority(folder: &Path, name: &str) {
     let (key, pem, subject) = (format!("{name}.key"), format!("{name}.pem"), format!("/CN={name}"));
     let new =
         ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
     openssl(folder, &[&new[..], &["-keyout", &key, "-out", &pem, "-subj", &subject]].concat());
+}
+
+/// Two authorities, `ours` and `other`; of the first one the certificates of a server, and of a client, of the second
+/// one that of a stranger.
+pub(crate) fn both_sides(folder: &Path) {
+    ["ours", "other"].iter().for_each(|name| authority(folder, name));
+    certificate(folder, "server", "ours", "IP:127.0.0.1");
+    certificate(folder, "client", "ours", "DNS:client");
+    certificate(folder, "stranger", "other", "DNS:client");
 }
 
 /// A certificate for a host, signed by an authority.
