@@ -9,7 +9,7 @@ use super::systems::Systems;
 use datamesh_core::plan::{Action, Origin, Plan, PlannedOperation, ResourceChange, Types};
 use datamesh_core::schedule::{End, Schedule, Tally};
 use datamesh_provider::{
-    Address, Attributes, Context, Event, LiveObject, OpAction, Operation, OperationId, Outcome, SystemName,
+    Address, Context, Event, LiveObject, OpAction, Operation, OperationId, Outcome, Packed, SystemName,
 };
 use datamesh_state::{Intent, JournalEntry, Known, Locked, Shard, ShardError, SharedRecord, StateError};
 use futures::future::join;
@@ -425,7 +425,7 @@ fn known(operation: &Operation, outcome: &Outcome) -> Option<JournalEntry> {
 pub(crate) fn managed<'a>(
     types: &'a Types,
     operation: &'a Operation,
-) -> impl Fn(&LiveObject, &Attributes) -> Attributes + 'a {
+) -> impl Fn(&LiveObject, &Packed) -> Packed + 'a {
     move |live, like| {
         let ty = types.get(&operation.ty);
         ty.and_then(|ty| ty.managed(&live.attributes, like).ok()).unwrap_or_else(|| like.clone())
@@ -452,7 +452,7 @@ pub(crate) fn book(draft: &mut Shard, change: &ResourceChange, types: &Types) ->
                 id: change.id.clone(),
                 incarnation: change.incarnation.clone(),
                 attributes: change.live.clone().unwrap_or_default(),
-                computed: Attributes::new(),
+                computed: Packed::default(),
                 owner: None,
             };
             // What will be changed is recorded as it is, so that the update knows where it starts.

@@ -4,7 +4,7 @@ use super::apply::ApplyReport;
 use super::edit::EditError;
 use super::recover::managed;
 use super::session::Session;
-use datamesh_provider::{Attributes, LiveObject};
+use datamesh_provider::{LiveObject, Packed};
 use datamesh_state::{Codec, JOURNAL_FORMAT, Journal, JournalEntry, MAX_BYTES, StateError};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -117,7 +117,7 @@ impl Session {
         let run = self.run_id();
         let mut locked = self.lock(&domains, "recover", &run, wait).await?;
         let mut merged = 0;
-        let managed = |entry: &JournalEntry, live: &LiveObject, like: &Attributes| {
+        let managed = |entry: &JournalEntry, live: &LiveObject, like: &Packed| {
             managed(&self.types, entry.address.ty(), live, like)
         };
         let mut done = Ok(());

@@ -2,10 +2,9 @@
 
 use datamesh_core::manifest::model::OnRemove;
 use datamesh_core::plan::{Origin, Prior, PriorResource, RecordSpec, ResourceChange, ShardVersion, Types};
-use datamesh_provider::{Address, Attributes, DecodeError, SystemName};
+use datamesh_provider::{Address, Attributes, DecodeError, Packed, SystemName};
 use datamesh_state::{Becomes, Record, Shard};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// What the core needs of every shard.
 pub(crate) fn prior<'a>(
@@ -37,7 +36,7 @@ fn resource(address: &Address, record: &Record, types: &Types) -> Result<PriorRe
         source_path: record.source.clone().unwrap_or_default(),
         incarnation: record.incarnation.clone(),
         attributes: current_attributes(record, types)?,
-        computed: Arc::clone(&record.computed),
+        computed: record.computed.clone(),
         depends_on: record.dependencies.clone(),
         generation: record.generation,
         origin: match record.origin {
@@ -55,12 +54,12 @@ fn resource(address: &Address, record: &Record, types: &Types) -> Result<PriorRe
 }
 
 /// The recorded attributes in the shape of this version.
-fn current_attributes(record: &Record, types: &Types) -> Result<Arc<Attributes>, DecodeError> {
+fn current_attributes(record: &Record, types: &Types) -> Result<Packed, DecodeError> {
     match types.get(&record.ty) {
         Some(ty) if ty.schema().version != record.schema_version => {
-            ty.upgrade(record.schema_version, Attributes::clone(&record.attributes)).map(Arc::new)
+            ty.upgrade(record.schema_version, Attributes::clone(&record.attributes))
         }
-        _ => Ok(Arc::clone(&record.attributes)),
+        _ => Ok(record.attributes.clone()),
     }
 }
 
@@ -77,7 +76,7 @@ pub(crate) fn becomes(change: &ResourceChange, spec: &RecordSpec, types: &Types)
             OnRemove::Forget => datamesh_state::OnRemove::Forget,
             OnRemove::Destroy => datamesh_state::OnRemove::Destroy,
         }),
-        declared: change.declared.as_deref().cloned().unwrap_or_default(),
+        declared: change.declared.clone().unwrap_or_default(),
     }
 }
 

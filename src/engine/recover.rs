@@ -6,12 +6,12 @@ use super::refresh::in_words;
 use super::systems::Systems;
 use datamesh_core::plan::Types;
 use datamesh_provider::{
-    Address, Attributes, Context, Event, Facts, LiveObject, OpAction, OperationId, ReadRequest, ReadResult,
+    Address, Context, Event, Facts, LiveObject, OpAction, OperationId, Packed, ReadRequest, ReadResult,
     SpanMap, SystemName, TypeName, View,
 };
 use datamesh_state::{Intent, Others, Recovery, Shard, ShardError};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// What was found out about one operation.
@@ -55,7 +55,7 @@ pub(crate) async fn recover(
     }
     let mut settled = Vec::with_capacity(pending.len());
     for (id, intent) in pending {
-        let managed = |live: &LiveObject, like: &Attributes| managed(types, &intent.ty, live, like);
+        let managed = |live: &LiveObject, like: &Packed| managed(types, &intent.ty, live, like);
         let answer = answers.remove(&id).unwrap_or_else(|| Err("it was not answered".to_owned()));
         let verdict = answer.map(|live| match claimed_elsewhere(shard, &intent, others) {
             // Whoever has it stored an intent of its own, and saw that nobody else had: ours was never begun.
@@ -95,7 +95,7 @@ fn half_made(types: &Types, intent: &Intent, verdict: Recovery) -> Recovery {
 }
 
 /// The part of a live object that some attributes speak of, or all of it.
-pub(super) fn managed(types: &Types, ty: &TypeName, live: &LiveObject, like: &Attributes) -> Attributes {
+pub(super) fn managed(types: &Types, ty: &TypeName, live: &LiveObject, like: &Packed) -> Packed {
     types
         .get(ty)
         .and_then(|ty| ty.managed(&live.attributes, like).ok())
@@ -134,7 +134,7 @@ fn request(intent: &Intent) -> ReadRequest {
     ReadRequest {
         ty: intent.ty.clone(),
         id: intent.object.clone(),
-        managed: intent.planned.iter().chain(&intent.before).cloned().map(Arc::new).collect(),
+        managed: intent.planned.iter().chain(&intent.before).cloned().collect(),
         want_incarnation: true,
         remains: intent.action == OpAction::Delete,
     }

@@ -6,13 +6,12 @@
 use crate::StateError;
 use crate::shared::SharedRecord;
 use datamesh_provider::{
-    Address, Attributes, ObjectId, OpAction, OperationId, SystemName, TypeName, append_canonical, digest,
+    Address, ObjectId, OpAction, OperationId, Packed, SystemName, TypeName, append_canonical, digest,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// The format this version reads and writes.
 pub const FORMAT: u64 = 1;
@@ -55,9 +54,9 @@ pub struct Shard {
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// What we last applied; for an adopted one, what was declared.
-    pub attributes: Arc<Attributes>,
+    pub attributes: Packed,
     /// What the system assigned.
-    pub computed: Arc<Attributes>,
+    pub computed: Packed,
     /// What it depends on directly.
     pub dependencies: BTreeSet<Address>,
     /// One more with each write of this record.
@@ -125,9 +124,9 @@ pub struct Intent {
     pub action: OpAction,
     pub step: String,
     /// What was last applied; `None` for a creation.
-    pub before: Option<Attributes>,
+    pub before: Option<Packed>,
     /// What it shall be when the whole change is done; `None` for a deletion.
-    pub planned: Option<Attributes>,
+    pub planned: Option<Packed>,
     pub incarnation: Option<String>,
     /// The record's `gen` when this began; `None` where there was no record.
     pub before_gen: Option<u64>,
@@ -151,7 +150,7 @@ pub struct Becomes {
     pub prevent_destroy: bool,
     pub on_remove: Option<OnRemove>,
     /// What the manifest declares, normalised: what the record will hold, without the defaults a creation is given.
-    pub declared: Attributes,
+    pub declared: Packed,
 }
 
 /// An address that was moved away from here.

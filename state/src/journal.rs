@@ -6,7 +6,7 @@ use crate::format::Shard;
 use crate::shard::ShardError;
 use crate::store::StateStore;
 use datamesh_provider::{
-    Address, Attributes, ErrorKind, LiveObject, OpAction, OperationId, Outcome, ProviderError, Refusal,
+    Address, ErrorKind, LiveObject, OpAction, OperationId, Outcome, Packed, ProviderError, Refusal,
     SystemName, canonical_text,
 };
 use schemars::JsonSchema;
@@ -102,13 +102,13 @@ impl Journal {
     pub fn merge(
         &self,
         shard: &mut Shard,
-        managed: &dyn Fn(&JournalEntry, &LiveObject, &Attributes) -> Attributes,
+        managed: &dyn Fn(&JournalEntry, &LiveObject, &Packed) -> Packed,
     ) -> Result<usize, ShardError> {
         let mut merged = 0;
         for entry in &self.entries {
             let waits = shard.pending.get(&entry.id).is_some_and(|intent| intent.run == self.run);
             if waits {
-                let managed = |live: &LiveObject, like: &Attributes| managed(entry, live, like);
+                let managed = |live: &LiveObject, like: &Packed| managed(entry, live, like);
                 shard.complete(&entry.id, &entry.known.outcome(&entry.system), &managed)?;
                 merged += 1;
             }

@@ -6,9 +6,8 @@
 use crate::format::{Intent, Shard};
 use crate::shard::ShardError;
 use crate::shared::SharedRecord;
-use datamesh_provider::{Attributes, LiveObject, OpAction, OperationId};
+use datamesh_provider::{Attributes, LiveObject, OpAction, OperationId, Packed};
 use serde_json::Value;
-use std::sync::Arc;
 
 /// The verdict on one intent.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +19,7 @@ pub enum Recovery {
     /// Something of that name is there that differs from the plan in these attributes: a person has to decide.
     Conflict { live: LiveObject, differs: Vec<String> },
     /// It is ours and there. The plan goes on from what its attributes now are.
-    Updated { live: LiveObject, prior: Attributes },
+    Updated { live: LiveObject, prior: Packed },
     /// It was ours and is gone: deleted by somebody else.
     DeletedOutside,
     /// The deletion happened.
@@ -36,10 +35,10 @@ pub enum Recovery {
 pub fn recover(
     intent: &Intent,
     live: Option<&LiveObject>,
-    managed: &dyn Fn(&LiveObject, &Attributes) -> Attributes,
+    managed: &dyn Fn(&LiveObject, &Packed) -> Packed,
 ) -> Recovery {
     let replaced = |live: &LiveObject| matches!((&intent.incarnation, &live.incarnation), (Some(ours), Some(theirs)) if ours != theirs);
-    let nothing = Attributes::new();
+    let nothing = Packed::default();
     let planned = intent.planned.as_ref().unwrap_or(&nothing);
     match (intent.action, live) {
         (OpAction::Create, None) => Recovery::NotCreated,
@@ -93,7 +92,7 @@ impl Shard {
         &self,
         intent: &Intent,
         live: Option<&LiveObject>,
-        managed: &dyn Fn(&LiveObject, &Attributes) -> Attributes,
+        managed: &dyn Fn(&LiveObject, &Packed) -> Packed,
     ) -> Recovery {
         let begun = self.resources.get(&intent.address).is_some_and(|record| !record.unfinished.is_empty());
         match recover(intent, live, managed) {
@@ -108,7 +107,7 @@ impl Shard {
         &mut self,
         id: &OperationId,
         verdict: &Recovery,
-        managed: &dyn Fn(&LiveObject, &Attributes) -> Attributes,
+        managed: &dyn Fn(&LiveObject, &Packed) -> Packed,
     ) -> Result<(), ShardError> {
         let Some(intent) = self.pending.get(id).cloned() else {
             return Err(ShardError::NotPending { id: id.0.clone() });
@@ -124,8 +123,8 @@ impl Shard {
             Recovery::Created(live) => self.record(id, &intent, live, managed)?,
             Recovery::Updated { live, prior } => {
                 if let Some(record) = self.resources.get_mut(&intent.address).map(SharedRecord::make_mut) {
-                    record.attributes = Arc::new(prior.clone());
-                    record.computed = Arc::new(live.computed.clone());
+                    record.attributes = prior.clone();
+                    record.computed = live.computed.clone();
                     record.generation += 1;
                     // Done or not, what is recorded now is what this operation left.
                     record.last_op = Some(id.clone());

@@ -3,11 +3,10 @@
 use crate::format::{Becomes, FORMAT, Incoming, Intent, Origin, Record, Shard};
 use crate::shared::SharedRecord;
 use datamesh_provider::{
-    Address, Attributes, LiveObject, ObjectId, OpAction, OperationId, Outcome, SystemName, TypeName,
+    Address, LiveObject, ObjectId, OpAction, OperationId, Outcome, Packed, SystemName, TypeName,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// Types of which one object may have several owners: a binding is wanted by everyone who asked for it.
 pub(crate) const SHARED_TYPES: &[&str] = &["kafka_acl"];
@@ -208,7 +207,7 @@ impl Shard {
         &mut self,
         id: &OperationId,
         outcome: &Outcome,
-        managed: &dyn Fn(&LiveObject, &Attributes) -> Attributes,
+        managed: &dyn Fn(&LiveObject, &Packed) -> Packed,
     ) -> Result<Option<Intent>, ShardError> {
         let Some(intent) = self.pending.get(id).cloned() else {
             return Err(ShardError::NotPending { id: id.0.clone() });
@@ -247,7 +246,7 @@ impl Shard {
         id: &OperationId,
         intent: &Intent,
         live: &LiveObject,
-        managed: &dyn Fn(&LiveObject, &Attributes) -> Attributes,
+        managed: &dyn Fn(&LiveObject, &Packed) -> Packed,
     ) -> Result<(), ShardError> {
         let Some(becomes) = &intent.becomes else {
             let why = "the operation does not say what it leads to";
@@ -258,7 +257,7 @@ impl Shard {
             // Until the last step, what was applied before stays the prior, so that what this change withdraws is
             // still known to be ours.
             (false, Some(record)) if intent.action == OpAction::Update => record.attributes.clone(),
-            _ => Arc::new(managed(live, &becomes.declared)),
+            _ => managed(live, &becomes.declared),
         };
         let creating = intent.action == OpAction::Create || was.is_some_and(|was| !was.unfinished.is_empty());
         let record = Record {
@@ -272,7 +271,7 @@ impl Shard {
             last_op: Some(id.clone()),
             incarnation: live.incarnation.clone().or_else(|| intent.incarnation.clone()),
             attributes,
-            computed: Arc::new(live.computed.clone()),
+            computed: live.computed.clone(),
             ty: intent.ty.clone(),
             system: intent.system.clone(),
             object: intent.object.clone(),
@@ -290,7 +289,7 @@ impl Shard {
         address: Address,
         system: SystemName,
         live: &LiveObject,
-        attributes: Attributes,
+        attributes: Packed,
         becomes: &Becomes,
     ) -> Result<(), ShardError> {
         if address.domain() != self.domain {
@@ -310,8 +309,8 @@ impl Shard {
             system,
             object: live.id.clone(),
             incarnation: live.incarnation.clone(),
-            attributes: Arc::new(attributes),
-            computed: Arc::new(live.computed.clone()),
+            attributes,
+            computed: live.computed.clone(),
             origin,
             ..about(becomes)
         };
@@ -326,7 +325,7 @@ impl Shard {
         self.rewrite(address, |record| {
             redescribed(record, becomes);
             record.schema_version = becomes.schema_version;
-            record.attributes = Arc::new(becomes.declared.clone());
+            record.attributes = becomes.declared.clone();
             record.unfinished.clear();
             if let Some(incarnation) = incarnation {
                 record.incarnation = Some(incarnation.to_owned());
@@ -507,8 +506,8 @@ fn about(becomes: &Becomes) -> Record {
         system: SystemName::new("", ""),
         object: ObjectId::new(""),
         incarnation: None,
-        attributes: Arc::default(),
-        computed: Arc::default(),
+        attributes: Packed::default(),
+        computed: Packed::default(),
         dependencies: becomes.dependencies.clone(),
         generation: 1,
         last_op: None,

@@ -6,8 +6,8 @@ use crate::witness::Witness;
 use datamesh_conformance::testing::{RealClock, context};
 use datamesh_conformance::{Sample, Suite};
 use datamesh_kafka::DEF;
-use datamesh_provider::{ConnectRequest, Located, ObjectId, Provider, SystemName};
-use serde_json::{Value, json};
+use datamesh_provider::{ConnectRequest, Located, ObjectId, Packed, Provider, SystemName};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn bindings_conform() {
             "resource": "topic", "name": topic, "pattern": "prefixed", "principal": format!("User:kacl-{run}"),
             "host": "*", "operation": "read", "permission": "allow",
         });
-        let Value::Object(binding) = binding else { panic!("a map") };
+        let binding = Packed::encode(&binding).expect("a map");
         let id = ObjectId::new(format!("read@topic-prefix={topic}@User:kacl-{run}"));
         Sample { id, create: binding.clone(), update: binding }
     };

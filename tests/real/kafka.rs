@@ -6,10 +6,10 @@ use datamesh_conformance::testing::{RealClock, context};
 use datamesh_conformance::{Sample, Suite};
 use datamesh_kafka::DEF;
 use datamesh_provider::{
-    Attributes, CallBudget, Cancel, CancelStage, ChangeSpec, ConnectRequest, Context, ErrorKind, Facts,
-    Interruption, Listed, LiveObject, Located, ObjectId, OpAction, OpDiagnostics, OpOutcome, Operation,
-    OperationId, Outcome, Provider, ProviderError, ReadRequest, ReadResult, ResourceType, SpanMap,
-    SystemName, TypeName, View,
+    CallBudget, Cancel, CancelStage, ChangeSpec, ConnectRequest, Context, ErrorKind, Facts, Interruption,
+    Listed, LiveObject, Located, ObjectId, OpAction, OpDiagnostics, OpOutcome, Operation, OperationId,
+    Outcome, Packed, Provider, ProviderError, ReadRequest, ReadResult, ResourceType, SpanMap, SystemName,
+    TypeName, View,
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,11 +38,8 @@ fn ty() -> &'static dyn ResourceType {
     DEF.types[0]
 }
 
-fn attrs(value: Value) -> Attributes {
-    match value {
-        Value::Object(map) => map,
-        other => panic!("{other} is no map"),
-    }
+fn attrs(value: Value) -> Packed {
+    Packed::encode(&value).expect("a map")
 }
 
 fn taken<T>(sink: Mutex<Vec<T>>) -> Vec<T> {
@@ -77,7 +74,7 @@ impl Fixture {
     async fn results(&self, ids: &[ObjectId], managed: Value) -> Vec<ReadResult> {
         let request = |id: &ObjectId| {
             ReadRequest::of(TypeName::new(TYPE), id.clone())
-                .managed(vec![attrs(managed.clone()).into()])
+                .managed(vec![attrs(managed.clone())])
                 .with_incarnation()
         };
         let want: Vec<_> = ids.iter().map(request).collect();
@@ -178,7 +175,7 @@ impl Fixture {
     }
 }
 
-fn diff(view: View<'_, Attributes>) -> ChangeSpec {
+fn diff(view: View<'_, Packed>) -> ChangeSpec {
     let (spec, found) = ty().diff(view, &Facts::default(), &SpanMap::default()).expect("decodes");
     assert!(!found.has_errors(), "{found:?}");
     spec
@@ -377,7 +374,7 @@ async fn brokers_are_asked_in_advance() {
 
     let made = fixture.create(&id, json!({"partitions": 1})).await;
     let update = |config: Value| Operation {
-        prior: Some(Attributes::new()),
+        prior: Some(Packed::default()),
         live: Some(made.attributes.clone()),
         planned: Some(attrs(json!({ "config": config }))),
         incarnation: made.incarnation.clone(),
@@ -586,7 +583,7 @@ async fn reads_a_thousand_topics_in_one_go() {
     assert_eq!(outcomes.iter().filter(|o| matches!(o.outcome, Outcome::Done(_))).count(), ids.len());
 
     let request = |id: &ObjectId| {
-        ReadRequest::of(TypeName::new(TYPE), id.clone()).managed(vec![attrs(planned.clone()).into()])
+        ReadRequest::of(TypeName::new(TYPE), id.clone()).managed(vec![attrs(planned.clone())])
     };
     let want: Vec<_> = ids.iter().map(request).collect();
     let sink = Mutex::new(Vec::new());

@@ -4,8 +4,8 @@ use crate::support::servers::servers;
 use datamesh_conformance::testing::{RealClock, context};
 use datamesh_conformance::{Sample, Suite};
 use datamesh_provider::{
-    Address, Attributes, ConnectRequest, Context, LiveObject, Located, ObjectId, OpAction, OpDiagnostics,
-    OpOutcome, Operation, OperationId, Outcome, Provider, ReadRequest, SpanMap, SystemName, TypeName, View,
+    Address, ConnectRequest, Context, LiveObject, Located, ObjectId, OpAction, OpDiagnostics, OpOutcome,
+    Operation, OperationId, Outcome, Packed, Provider, ReadRequest, SpanMap, SystemName, TypeName, View,
 };
 use datamesh_schema_registry::DEF;
 use serde_json::{Value, json};
@@ -29,11 +29,8 @@ fn real_context() -> Context {
     context(Arc::new(RealClock::default()))
 }
 
-fn attrs(value: Value) -> Attributes {
-    match value {
-        Value::Object(map) => map,
-        other => panic!("{other} is no map"),
-    }
+fn attrs(value: Value) -> Packed {
+    Packed::encode(&value).expect("a map")
 }
 
 /// A record with these fields, each `(name, type, with default)`.
@@ -81,7 +78,7 @@ impl Subject {
 
     async fn read(&self) -> Option<LiveObject> {
         let request = ReadRequest::of(TypeName::new(TYPE), self.id.clone())
-            .managed(vec![attrs(json!({"schema": "", "compatibility": "NONE"})).into()]);
+            .managed(vec![attrs(json!({"schema": "", "compatibility": "NONE"}))]);
         let sink = Mutex::new(Vec::new());
         self.provider.read(&self.cx, &[request], &sink).await;
         let mut results = sink.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +89,7 @@ impl Subject {
     async fn ops(&self, action: OpAction, desired: Option<Value>) -> Vec<Operation> {
         let live = self.read().await;
         let desired = desired.map(attrs);
-        let empty = Attributes::new();
+        let empty = Packed::default();
         let view = match (action, &live, &desired) {
             (OpAction::Create, _, Some(desired)) => View::Create { desired },
             (OpAction::Update, Some(live), Some(desired)) => {

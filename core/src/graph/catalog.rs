@@ -8,11 +8,10 @@ use crate::graph::{DesiredResource, Lifecycle, lineage, slo, subject};
 use crate::manifest::model::{Classification, Map as Spelled};
 use crate::manifest::values::Scalar;
 use datamesh_provider::{
-    Address, Attributes, Object, ObjectId, Span, SpanMap, Spanned, SystemName, TypeName,
+    Address, Attributes, Object, ObjectId, Packed, Span, SpanMap, Spanned, SystemName, TypeName,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 fn system() -> SystemName {
     SystemName::new("catalog", "default")
@@ -56,8 +55,8 @@ fn domain(entry: &DomainEntry<'_>) -> Option<DesiredResource> {
             address: domain_address(&entry.name)?,
             system: system(),
             id: ObjectId::new(entry.name.as_str()),
-            attributes: Arc::new(attributes),
-            on_create: Attributes::new(),
+            attributes: attributes.into(),
+            on_create: Packed::default(),
             spans,
         },
         depends_on: BTreeSet::new(),

@@ -161,7 +161,7 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn add(&mut self, part: Part) {
         let Part { address, system, id, attributes, on_create, depends_on, spans, span, notes } = part;
-        let (id, attributes) = (ObjectId::new(id), Arc::new(attributes));
+        let (id, attributes, on_create) = (ObjectId::new(id), attributes.into(), on_create.into());
         let object = Object { address, system, id, attributes, on_create, spans };
         self.resources.push(DesiredResource {
             object,

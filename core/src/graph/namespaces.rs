@@ -4,10 +4,9 @@ use crate::contract::snake_case;
 use crate::graph::domains::DomainEntry;
 use crate::graph::draft::{Draft, World};
 use crate::graph::{DesiredResource, Lifecycle};
-use datamesh_provider::{Address, Attributes, Object, ObjectId, Span, SpanMap, SystemName, TypeName};
+use datamesh_provider::{Address, Attributes, Object, ObjectId, Packed, Span, SpanMap, SystemName, TypeName};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 const TYPE: &str = "iceberg_namespace";
 
@@ -85,8 +84,8 @@ fn namespace(
             address: address(domain, system, id)?,
             system: system.clone(),
             id: ObjectId::new(id),
-            attributes: Arc::new(attributes),
-            on_create: Attributes::new(),
+            attributes: attributes.into(),
+            on_create: Packed::default(),
             spans,
         },
         depends_on: BTreeSet::new(),

@@ -2,10 +2,10 @@
 //! applied is kept once.
 
 use crate::graph::{ImportRequest, Move};
-use datamesh_provider::{Address, Attributes, Object, ObjectId};
+use datamesh_provider::{Address, Object, ObjectId, Packed};
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 /// The objects the state records, as far as manifests are resolved over them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,16 +19,22 @@ pub struct RecordedObject {
     /// Of a subject: the full name of the record in the schema last applied.
     pub record: Option<String>,
     /// As last applied.
-    pub attributes: Arc<Attributes>,
+    pub attributes: Packed,
 }
 
 impl Recorded {
     /// Notes one record of the state, with the attributes last applied.
-    pub fn insert(&mut self, address: Address, id: ObjectId, attributes: &Arc<Attributes>) {
-        let schema = attributes.get("schema").and_then(Value::as_str);
-        let record = schema.and_then(|schema| full_name(&serde_json::from_str(schema).ok()?));
-        self.objects.insert(address, RecordedObject { id, record, attributes: Arc::clone(attributes) });
+    pub fn insert(&mut self, address: Address, id: ObjectId, attributes: &Packed) {
+        let subject = attributes.decode::<Subject>().ok();
+        let record = subject.and_then(|subject| full_name(&serde_json::from_str(&subject.schema).ok()?));
+        self.objects.insert(address, RecordedObject { id, record, attributes: attributes.clone() });
     }
+}
+
+/// What a subject has, and nothing else.
+#[derive(Deserialize)]
+struct Subject {
+    schema: String,
 }
 
 /// The full name of what an Avro schema defines.
@@ -85,7 +91,7 @@ impl<'a> FixedNames<'a> {
     pub(crate) fn share(&self, object: &mut Object) {
         let recorded = self.object(&object.address).map(|recorded| &recorded.attributes);
         if let Some(recorded) = recorded.filter(|recorded| **recorded == object.attributes) {
-            object.attributes = Arc::clone(recorded);
+            object.attributes = recorded.clone();
         }
     }
 

@@ -15,9 +15,8 @@ use crate::graph::{
 };
 use crate::manifest::Load;
 use crate::parallel;
-use datamesh_provider::{Address, Attributes, Code, Diagnostic, Diagnostics, Object, Severity, SpanMap};
+use datamesh_provider::{Address, Code, Diagnostic, Diagnostics, Object, Packed, Severity, SpanMap};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Judges one declared object by itself, as its type knows how.
 pub type Validate<'v> = dyn Fn(&Object) -> Diagnostics + Sync + 'v;
@@ -153,7 +152,7 @@ fn judged(draft: &mut Draft<'_>, validate: &Validate<'_>) {
     for resource in &mut draft.resources {
         let object = &mut resource.object;
         draft.found.extend(validate(object));
-        (object.attributes, object.on_create) = (Arc::default(), Attributes::new());
+        (object.attributes, object.on_create) = <(Packed, Packed)>::default();
         object.spans = SpanMap::default();
         (resource.depends_on, resource.lifecycle) = (BTreeSet::new(), Lifecycle::default());
     }

@@ -6,10 +6,9 @@ use super::types::{Action, Drift, Origin, PlanOptions, PriorResource, RecordSpec
 use crate::graph::DesiredResource;
 use datamesh_provider::{
     Address, AttributeChange, Attributes, ChangeSpec, Class, Diagnostic, Diagnostics, Disposition,
-    LiveObject, Planned, SpanMap, View, lineage_of,
+    LiveObject, Packed, Planned, SpanMap, View, lineage_of,
 };
 use serde_json::Value;
-use std::sync::Arc;
 
 /// The verdict on one resource.
 #[derive(Debug, Default)]
@@ -128,7 +127,6 @@ fn create(sides: &Sides<'_>, wanted: &DesiredResource, reason: &str) -> Decision
     change.incarnation = None;
     change.attributes = spec.changes;
     change.notes.extend(spec.notes);
-    change.unchanged = 0;
     change.steps = or_default(spec.steps, "create");
     Decision { change: Some(change), diagnostics, ..Decision::default() }
 }
@@ -178,6 +176,7 @@ fn adopt(
     change.live = sides.ty.managed(live, &desired).ok();
     change.incarnation.clone_from(&object.incarnation);
     change.bookkeeping = true;
+    change.unchanged = unchanged(sides, &change);
     share(index, wanted, &mut change);
     Decision { change: Some(change), diagnostics, ..Decision::default() }
 }
@@ -217,8 +216,8 @@ fn update(
     let declared = sides.declared.clone().unwrap_or_default();
     let unfinished = prior.record.unfinished;
     // A creation that was cut off goes on: what it was to give is still to come.
-    let filled = sides.filled.clone().filter(|_| unfinished).map(Arc::new);
-    let desired = filled.unwrap_or_else(|| Arc::clone(&declared));
+    let filled = sides.filled.clone().filter(|_| unfinished);
+    let desired = filled.unwrap_or_else(|| declared.clone());
     let view = View::Update { prior: prior.known(), live, desired: &desired };
     let (spec, diagnostics) = match diff(sides, view, &wanted.object.spans) {
         Ok(found) => found,
@@ -244,11 +243,12 @@ fn update(
     // Of most resources there is nothing to do, and what is declared says it all.
     (change.prior, change.live, change.planned) = (None, None, None);
     if change.is_work() {
+        change.unchanged = unchanged(sides, &change);
         // What is no longer declared is still ours, until the provider has seen it there and taken it away.
-        let ours = either(&desired, &prior.attributes);
+        let ours = either(&desired, &prior.attributes).into();
         change.live = sides.ty.managed(live, &ours).or_else(|_| sides.ty.managed(live, &desired)).ok();
         change.prior = Some(prior.known().clone());
-        change.planned = Some(Attributes::clone(&desired));
+        change.planned = Some(desired);
     }
     Decision { change: Some(change), drift, diagnostics, unreadable: None }
 }
@@ -282,7 +282,7 @@ pub(crate) fn either(first: &Attributes, second: &Attributes) -> Attributes {
 }
 
 /// What differs live from what was last applied, read from applied to live.
-pub(crate) fn drift_of(sides: &Sides<'_>, prior: &PriorSide<'_>, live: &Attributes) -> Option<Drift> {
+pub(crate) fn drift_of(sides: &Sides<'_>, prior: &PriorSide<'_>, live: &Packed) -> Option<Drift> {
     let view = View::Update { prior: prior.known(), live, desired: &prior.attributes };
     let (spec, _) = sides.ty.diff(view, sides.facts, &SpanMap::default()).ok()?;
     drifted(sides, prior, spec.changes)
@@ -318,7 +318,7 @@ fn drifted(sides: &Sides<'_>, prior: &PriorSide<'_>, changes: Vec<AttributeChang
 }
 
 /// Whether the record must be written although nothing live changes.
-fn stale_record(prior: &PriorSide<'_>, change: &ResourceChange, desired: &Attributes) -> bool {
+fn stale_record(prior: &PriorSide<'_>, change: &ResourceChange, desired: &Packed) -> bool {
     let record: &PriorResource = prior.record;
     let meta = change.record.as_ref().is_some_and(|spec| {
         spec.source_path != record.source_path
@@ -328,7 +328,7 @@ fn stale_record(prior: &PriorSide<'_>, change: &ResourceChange, desired: &Attrib
     });
     meta || prior.moved_from.is_some()
         || record.unfinished
-        || *desired != *prior.attributes
+        || *desired != prior.attributes
         || change.incarnation != record.incarnation
 }
 
@@ -442,7 +442,7 @@ fn brake(mut decision: Decision, wanted: &DesiredResource, options: &PlanOptions
 /// Runs the type's diff; an attribute map that does not decode, or a replacement, is an error.
 fn diff(
     sides: &Sides<'_>,
-    view: View<'_, Attributes>,
+    view: View<'_, Packed>,
     at: &SpanMap,
 ) -> Result<(ChangeSpec, Diagnostics), Box<Decision>> {
     let owner = sides.address.owner();
@@ -504,7 +504,7 @@ fn blank(sides: &Sides<'_>, wanted: &DesiredResource, action: Action, reason: &s
         computed: Vec::new(),
         prior: prior.map(|prior| prior.known().clone()),
         live: None,
-        planned: sides.declared.as_deref().cloned(),
+        planned: sides.declared.clone(),
         declared: sides.declared.clone(),
         incarnation: prior.and_then(|prior| prior.record.incarnation.clone()),
         generation: prior.map_or(0, |prior| prior.record.generation),
@@ -530,7 +530,6 @@ fn changed(
 ) -> ResourceChange {
     let mut change = blank(sides, wanted, action, reason);
     change.class = spec.class();
-    change.unchanged = leaves(sides.declared.as_deref()).saturating_sub(spec.changes.len());
     change.attributes = spec.changes;
     change.notes.extend(spec.notes);
     change.steps = spec.steps;
@@ -545,11 +544,12 @@ fn computed_names(sides: &Sides<'_>) -> Vec<String> {
     sides.ty.schema().attributes.iter().filter(|a| a.computed).map(|a| a.name.to_owned()).collect()
 }
 
-/// How many attributes are managed: a map of scalars counts its keys.
-fn leaves(attributes: Option<&Attributes>) -> usize {
+/// How many of the managed attributes stay as they are: a map of scalars counts its keys.
+fn unchanged(sides: &Sides<'_>, change: &ResourceChange) -> usize {
     let count = |value: &Value| match value {
         Value::Object(map) if map.values().all(|v| !v.is_object() && !v.is_array()) => map.len(),
         _ => 1,
     };
-    attributes.map_or(0, |map| map.values().map(count).sum())
+    let managed: usize = sides.declared.iter().flat_map(|map| map.values().map(count)).sum();
+    managed.saturating_sub(change.attributes.len())
 }

@@ -5,11 +5,10 @@ use super::types::{Prior, PriorResource, Reading, Snapshot, Types};
 use crate::graph::selector::AddressGlob;
 use crate::graph::{DesiredGraph, DesiredResource};
 use datamesh_provider::{
-    Address, Attributes, DecodeError, Diagnostic, Diagnostics, Facts, LiveObject, ObjectId, ResourceType,
+    Address, DecodeError, Diagnostic, Diagnostics, Facts, LiveObject, ObjectId, Packed, ResourceType,
     SystemName, TypeName,
 };
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 /// What tells one physical object from every other.
 pub(crate) type PhysicalKey<'a> = (&'a SystemName, &'a TypeName, &'a ObjectId);
@@ -22,9 +21,9 @@ pub(crate) struct Sides<'a> {
     pub(crate) desired: Option<&'a DesiredResource>,
     pub(crate) prior: Option<PriorSide<'a>>,
     /// The normalised declared attributes.
-    pub(crate) declared: Option<Arc<Attributes>>,
+    pub(crate) declared: Option<Packed>,
     /// Declared over creation defaults, where it is to be created.
-    pub(crate) filled: Option<Attributes>,
+    pub(crate) filled: Option<Packed>,
     pub(crate) live: LiveSide<'a>,
     pub(crate) facts: &'a Facts,
 }
@@ -32,16 +31,16 @@ pub(crate) struct Sides<'a> {
 #[derive(Debug)]
 pub(crate) struct PriorSide<'a> {
     pub(crate) record: &'a PriorResource,
-    pub(crate) attributes: Arc<Attributes>,
+    pub(crate) attributes: Packed,
     /// The same with what the system assigned to its parts, where its type goes by that.
-    recalled: Option<Attributes>,
+    recalled: Option<Packed>,
     /// The address it had, where a move brings it here.
     pub(crate) moved_from: Option<&'a Address>,
 }
 
 impl PriorSide<'_> {
     /// What was last applied, as a diff wants to know it.
-    pub(crate) fn known(&self) -> &Attributes {
+    pub(crate) fn known(&self) -> &Packed {
         self.recalled.as_ref().unwrap_or(&self.attributes)
     }
 }
@@ -171,7 +170,7 @@ impl<'a> Index<'a> {
         // What is recorded is in its canonical form, and so is what is declared as it is recorded.
         let recorded = prior.map(|(record, _)| &record.attributes);
         let declared = desired.map(|d| match recorded.filter(|recorded| **recorded == d.object.attributes) {
-            Some(recorded) => Ok(Arc::clone(recorded)),
+            Some(recorded) => Ok(recorded.clone()),
             None => normal(ty, &d.object.attributes),
         });
         let declared = declared.transpose().map_err(bad)?;
@@ -180,7 +179,7 @@ impl<'a> Index<'a> {
             Some((record, moved_from)) => {
                 let as_declared = declared.as_ref().filter(|declared| **declared == record.attributes);
                 let attributes = match as_declared {
-                    Some(declared) => Arc::clone(declared),
+                    Some(declared) => declared.clone(),
                     None => normal(ty, &record.attributes).map_err(bad)?,
                 };
                 let recalled = ty.recall(&attributes, &record.computed);
@@ -210,9 +209,9 @@ impl<'a> Index<'a> {
 }
 
 /// In the canonical form, which is nearly always how it is given.
-fn normal(ty: &dyn ResourceType, attributes: &Arc<Attributes>) -> Result<Arc<Attributes>, DecodeError> {
+fn normal(ty: &dyn ResourceType, attributes: &Packed) -> Result<Packed, DecodeError> {
     let normal = ty.normalize(attributes)?;
-    Ok(if normal == **attributes { Arc::clone(attributes) } else { Arc::new(normal) })
+    Ok(if normal == *attributes { attributes.clone() } else { normal })
 }
 
 pub(crate) fn physical(resource: &DesiredResource) -> PhysicalKey<'_> {

@@ -4,7 +4,7 @@ use super::decide::either;
 use super::index::{self, Index, PhysicalKey, physical};
 use super::types::{Pin, Reading, ResourceChange, Seen};
 use super::{PlanInput, PriorMap};
-use datamesh_provider::{Address, Attributes, Diagnostics, LiveObject, digest_json};
+use datamesh_provider::{Address, Diagnostics, LiveObject, Packed, digest_json};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,9 +46,8 @@ fn pin(index: &Index<'_>, priors: &PriorMap<'_>, address: &Address) -> Pin {
         None | Some(Reading::Unreadable(_)) => (None, Seen::Unread),
         Some(Reading::Absent) => (None, Seen::Absent),
         Some(Reading::Present(object)) => {
-            let declared = desired.map(|desired| &*desired.object.attributes);
-            let print =
-                fingerprint(index, address, object, declared, prior.map(|record| &*record.attributes));
+            let declared = desired.map(|desired| &desired.object.attributes);
+            let print = fingerprint(index, address, object, declared, prior.map(|record| &record.attributes));
             (object.incarnation.clone(), print.map_or(Seen::Unread, Seen::Present))
         }
     };
@@ -61,14 +60,16 @@ fn fingerprint(
     index: &Index<'_>,
     address: &Address,
     object: &LiveObject,
-    declared: Option<&Attributes>,
-    applied: Option<&Attributes>,
+    declared: Option<&Packed>,
+    applied: Option<&Packed>,
 ) -> Option<String> {
     let ty = index.types.get(address.ty())?;
-    let canonical = |side: Option<&Attributes>| side.map_or(Ok(Attributes::new()), |side| ty.normalize(side));
+    let canonical =
+        |side: Option<&Packed>| side.map_or_else(|| Ok(Packed::default()), |side| ty.normalize(side));
     let (declared, applied) = (canonical(declared).ok()?, canonical(applied).ok()?);
     let live = ty.normalize(&object.attributes).ok()?;
-    let ours = ty.managed(&live, &either(&declared, &applied)).or_else(|_| ty.managed(&live, &declared));
+    let ours = either(&declared, &applied).into();
+    let ours = ty.managed(&live, &ours).or_else(|_| ty.managed(&live, &declared));
     Some(digest_json(&json!([object.owner, ours.ok()?])))
 }
 

@@ -2,9 +2,8 @@
 
 use super::types::{Mode, PlanOptions, Prior};
 use crate::graph::DesiredGraph;
-use datamesh_provider::{Attributes, ObjectId, ReadRequest, SystemName, TypeName};
+use datamesh_provider::{ObjectId, Packed, ReadRequest, SystemName, TypeName};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// What to read, by system: every declared and every recorded object in scope, each once.
 pub fn read_set(
@@ -45,14 +44,14 @@ fn want<'w>(
     system: &SystemName,
     ty: &TypeName,
     id: &ObjectId,
-    managed: &Arc<Attributes>,
+    managed: &Packed,
 ) -> &'w mut ReadRequest {
     let request = wanted
         .entry((system.clone(), ty.clone(), id.clone()))
         .or_insert_with(|| ReadRequest::of(ty.clone(), id.clone()));
     // What was last applied is nearly always what is declared.
     if !request.managed.contains(managed) {
-        request.managed.push(Arc::clone(managed));
+        request.managed.push(managed.clone());
     }
     request
 }

@@ -2,15 +2,15 @@
 
 use super::types::{Action, Drift, Origin, Pin, RecordSpec, ResourceChange, Seen};
 use super::{continues, is_the_same};
-use datamesh_provider::{AttributeChange, Attributes, Class, ObjectId, Planned, SystemName, TypeName};
+use datamesh_provider::{AttributeChange, Class, ObjectId, Packed, Planned, SystemName, TypeName};
 use serde_json::{Value, json};
 
 fn set(path: &str, before: Value, after: Value) -> AttributeChange {
     AttributeChange::new(&[path], Some(before), Planned::Value(after))
 }
 
-fn map(value: &Value) -> Attributes {
-    value.as_object().expect("a map").clone()
+fn map(value: &Value) -> Packed {
+    Packed::encode(value).expect("a map")
 }
 
 /// Size and colour change, one step each.
@@ -31,7 +31,7 @@ fn reviewed() -> ResourceChange {
         prior: Some(map(&json!({"size": 3, "colour": "blue"}))),
         live: Some(map(&json!({"size": 3, "colour": "blue"}))),
         planned: Some(planned.clone()),
-        declared: Some(planned.into()),
+        declared: Some(planned),
         incarnation: Some("i1".into()),
         generation: 1,
         moved_from: None,

@@ -7,19 +7,15 @@ use super::*;
 use crate::graph::{DesiredResource, ImportRequest, Lifecycle, Move, Removal};
 use crate::manifest::model::OnRemove;
 use datamesh_conformance::THING;
-use datamesh_provider::{Attributes, Facts, FileId, LiveObject, Object, ObjectId, Span, SpanMap};
+use datamesh_provider::{Facts, FileId, LiveObject, Object, ObjectId, Packed, Span, SpanMap};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 fn address(text: &str) -> Address {
     text.parse().expect("an address")
 }
 
-fn attributes(value: Value) -> Attributes {
-    match value {
-        Value::Object(map) => map,
-        _ => Attributes::new(),
-    }
+fn attributes(value: Value) -> Packed {
+    Packed::encode(&value).expect("a map")
 }
 
 fn system() -> SystemName {
@@ -49,8 +45,8 @@ impl World {
             address: address.clone(),
             system: system(),
             id: ObjectId::new(id),
-            attributes: Arc::new(attributes(value)),
-            on_create: Attributes::new(),
+            attributes: attributes(value),
+            on_create: Packed::default(),
             spans: SpanMap::default(),
         };
         self.desired.resources.entry(address).or_insert(DesiredResource {
@@ -72,8 +68,8 @@ impl World {
             id: ObjectId::new(id),
             source_path: "d/p.yaml".into(),
             incarnation: Some("i1".into()),
-            attributes: Arc::new(attributes(value)),
-            computed: Arc::default(),
+            attributes: attributes(value),
+            computed: Packed::default(),
             depends_on: BTreeSet::new(),
             generation: 1,
             origin: Origin::Created,
@@ -125,7 +121,7 @@ fn object(id: &str, incarnation: &str, value: Value) -> LiveObject {
         id: ObjectId::new(id),
         incarnation: Some(incarnation.into()),
         attributes: attributes(value),
-        computed: Attributes::new(),
+        computed: Packed::default(),
         owner: None,
     }
 }
@@ -165,7 +161,7 @@ fn what_is_declared_and_not_there_is_created() {
     let change = &plan.changes[0];
     assert_eq!(change.action, Action::Create);
     assert_eq!(change.planned, Some(attributes(json!({"size": 1, "config": {"k": "v"}}))));
-    assert_eq!(change.declared, Some(attributes(json!({"size": 1})).into()), "defaults are never managed");
+    assert_eq!(change.declared, Some(attributes(json!({"size": 1}))), "defaults are never managed");
     assert_eq!(plan.graph.operations.len(), 1);
 }
 

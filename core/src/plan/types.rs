@@ -2,13 +2,12 @@
 
 use crate::manifest::model::OnRemove;
 use datamesh_provider::{
-    Address, AttributeChange, Attributes, Class, Facts, LiveObject, ObjectId, OpAction, OperationId,
+    Address, AttributeChange, Class, Facts, LiveObject, ObjectId, OpAction, OperationId, Packed,
     ResourceType, SystemName, TypeName,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Every resource type of every provider, by name.
 #[derive(Clone, Debug, Default)]
@@ -54,8 +53,8 @@ pub struct PriorResource {
     pub source_path: String,
     pub incarnation: Option<String>,
     /// Managed attributes as last applied, in the shape of the current schema version.
-    pub attributes: Arc<Attributes>,
-    pub computed: Arc<Attributes>,
+    pub attributes: Packed,
+    pub computed: Packed,
     pub depends_on: BTreeSet<Address>,
     pub generation: u64,
     pub origin: Origin,
@@ -195,13 +194,13 @@ pub struct ResourceChange {
     /// What the system will assign: shown as `(known after apply)`.
     pub computed: Vec<String>,
     /// What we last applied. `None`, as `live` and `planned` are, where there is nothing to do: all is as declared.
-    pub prior: Option<Attributes>,
+    pub prior: Option<Packed>,
     /// What is live, as far as it is managed: what is declared, and what was last applied.
-    pub live: Option<Attributes>,
+    pub live: Option<Packed>,
     /// What shall be: normalised; creation defaults filled in for a create. `None` where nothing stays.
-    pub planned: Option<Attributes>,
+    pub planned: Option<Packed>,
     /// What the manifest declares, and so what the state records as managed.
-    pub declared: Option<Arc<Attributes>>,
+    pub declared: Option<Packed>,
     pub incarnation: Option<String>,
     pub generation: u64,
     /// The address it had in the state so far.

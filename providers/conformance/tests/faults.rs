@@ -5,8 +5,8 @@
 use datamesh_conformance::testing::jumping_context;
 use datamesh_conformance::{FakeSystem, FaultPlan, Faulty};
 use datamesh_provider::{
-    Attributes, ErrorKind, ObjectId, OpAction, OpOutcome, Operation, OperationId, Outcome, Provider,
-    ReadRequest, SystemName, TypeName,
+    ErrorKind, ObjectId, OpAction, OpOutcome, Operation, OperationId, Outcome, Packed, Provider, ReadRequest,
+    SystemName, TypeName,
 };
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -23,7 +23,7 @@ fn ops() -> Vec<Operation> {
         step: "create".into(),
         prior: None,
         live: None,
-        planned: Some(Attributes::new()),
+        planned: Some(Packed::default()),
         incarnation: None,
         owner: "o".into(),
     };

@@ -4,9 +4,7 @@
 
 use datamesh_conformance::testing::jumping_context;
 use datamesh_conformance::{FakeSystem, KILL_VARIABLE};
-use datamesh_provider::{
-    Attributes, ObjectId, OpAction, Operation, OperationId, Provider, SystemName, TypeName,
-};
+use datamesh_provider::{ObjectId, OpAction, Operation, OperationId, Packed, Provider, SystemName, TypeName};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -24,7 +22,7 @@ fn create(n: usize) -> Operation {
         step: "create".into(),
         prior: None,
         live: None,
-        planned: Some(Attributes::new()),
+        planned: Some(Packed::default()),
         incarnation: None,
         owner: "o".into(),
     }

@@ -7,15 +7,15 @@ use datamesh_conformance::testing::jumping_context;
 use datamesh_conformance::{FakeSystem, FaultPlan, Faulty, Sample, Suite, THING, has_incarnations, run};
 use datamesh_provider::{
     Attributes, Context, ErrorKind, Facts, Interruption, Listed, LiveObject, ObjectId, OpAction,
-    OpDiagnostics, OpOutcome, Operation, Outcome, Provider, ProviderError, ReadRequest, ReadResult,
+    OpDiagnostics, OpOutcome, Operation, Outcome, Packed, Provider, ProviderError, ReadRequest, ReadResult,
     ResourceType, Sink, SystemName, TypeName,
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-fn map(value: Value) -> Attributes {
-    value.as_object().expect("a map").clone()
+fn map(value: Value) -> Packed {
+    Packed::encode(&value).expect("a map")
 }
 
 fn thing(name: &str) -> Sample {
@@ -107,21 +107,21 @@ struct Broken {
 }
 
 impl Broken {
-    fn force(&self, op: &Operation, attributes: Attributes) -> LiveObject {
+    fn force(&self, op: &Operation, attributes: Packed) -> LiveObject {
         let incarnation = Some("forced-1".to_owned());
         self.inner
             .edit(|system| {
                 let things = system.objects.entry(op.ty.as_str().into()).or_default();
                 let thing = things.entry(op.object.as_str().into()).or_default();
                 thing.incarnation.get_or_insert_with(|| "forced-1".into());
-                thing.attributes = attributes.clone();
+                thing.attributes = Attributes::clone(&attributes);
             })
             .expect("a world in memory");
         LiveObject {
             id: op.object.clone(),
             incarnation,
             attributes,
-            computed: Attributes::new(),
+            computed: Packed::default(),
             owner: None,
         }
     }
@@ -143,14 +143,15 @@ impl Broken {
                 Some(Outcome::Done(self.force(op, planned)))
             }
             (Breach::CreateForgetsAttribute, OpAction::Create) => {
-                let fewer = planned.into_iter().filter(|(key, _)| key != "size").collect();
+                let mut fewer = planned;
+                fewer.remove("size");
                 Some(Outcome::Done(self.force(op, fewer)))
             }
             (Breach::UpdateDoesNothing, OpAction::Update) => Some(Outcome::Done(LiveObject {
                 id: op.object.clone(),
                 incarnation: op.incarnation.clone(),
                 attributes: planned,
-                computed: Attributes::new(),
+                computed: Packed::default(),
                 owner: None,
             })),
             (Breach::DeleteDoesNothing, OpAction::Delete) => Some(Outcome::Deleted),

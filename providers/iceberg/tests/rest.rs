@@ -5,7 +5,8 @@ use datamesh_conformance::testing::{RealClock, context};
 use datamesh_iceberg::DEF;
 use datamesh_provider::{
     Address, ConnectRequest, Context, ErrorKind, Interruption, Listed, LiveObject, Located, ObjectId,
-    OpAction, Operation, OperationId, Outcome, Provider, ProviderError, ReadRequest, SystemName, TypeName,
+    OpAction, Operation, OperationId, Outcome, Packed, Provider, ProviderError, ReadRequest, SystemName,
+    TypeName,
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -171,7 +172,7 @@ fn op(action: OpAction) -> Operation {
 
 fn create() -> Operation {
     let planned = json!({"fields": [{"name": "c", "type": "int"}]});
-    Operation { planned: planned.as_object().cloned(), ..op(OpAction::Create) }
+    Operation { planned: Packed::encode(&planned).ok(), ..op(OpAction::Create) }
 }
 
 async fn apply(provider: &Arc<dyn Provider>, op: Operation) -> Outcome {
@@ -389,8 +390,8 @@ async fn what_a_write_without_a_clear_answer_did_is_read() {
     // The catalog does what it is asked to, and its answer is lost: once, and from then on it answers.
     let reads = |owner: &'static str, k: &'static str| table(json!({"datamesh.owner": owner, "k": k}));
     let update = || Operation {
-        prior: json!({"properties": {"k": "1"}}).as_object().cloned(),
-        planned: json!({"properties": {"k": "2"}}).as_object().cloned(),
+        prior: Packed::encode(&json!({"properties": {"k": "1"}})).ok(),
+        planned: Packed::encode(&json!({"properties": {"k": "2"}})).ok(),
         incarnation: Some("uuid-1".into()),
         ..op(OpAction::Update)
     };
@@ -475,8 +476,8 @@ async fn a_commit_that_lost_is_built_again_on_what_won() {
     })
     .await;
     let op = Operation {
-        prior: json!({"properties": {"k": "1"}}).as_object().cloned(),
-        planned: json!({"properties": {"k": "2"}}).as_object().cloned(),
+        prior: Packed::encode(&json!({"properties": {"k": "1"}})).ok(),
+        planned: Packed::encode(&json!({"properties": {"k": "2"}})).ok(),
         incarnation: Some("uuid-1".into()),
         ..op(OpAction::Update)
     };
@@ -507,7 +508,7 @@ async fn a_drop_asks_for_the_files_only_to_purge() {
     assert!(matches!(apply(&connect(&server).await, other).await, Outcome::Stale(Some(_))));
     assert_eq!(server.count("DELETE"), 1);
     let purged = Operation {
-        prior: json!({"purge": true}).as_object().cloned(),
+        prior: Packed::encode(&json!({"purge": true})).ok(),
         incarnation: Some("uuid-1".into()),
         ..op(OpAction::Delete)
     };

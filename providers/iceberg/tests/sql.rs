@@ -5,9 +5,8 @@ use datamesh_conformance::testing::{ClosedGate, RealClock, SeededEntropy, contex
 use datamesh_conformance::{Sample, Suite, run};
 use datamesh_iceberg::{DEF, TYPES};
 use datamesh_provider::{
-    Address, Attributes, ConnectRequest, Context, Entropy, LiveObject, Located, ObjectId, OpAction,
-    Operation, OperationId, Outcome, Provider, ReadRequest, ResourceType, SpanMap, SystemName, TypeName,
-    View,
+    Address, ConnectRequest, Context, Entropy, LiveObject, Located, ObjectId, OpAction, Operation,
+    OperationId, Outcome, Packed, Provider, ReadRequest, ResourceType, SpanMap, SystemName, TypeName, View,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -22,8 +21,8 @@ struct World {
     cx: Context,
 }
 
-fn map(value: Value) -> Attributes {
-    value.as_object().cloned().expect("a map")
+fn map(value: Value) -> Packed {
+    Packed::encode(&value).expect("a map")
 }
 
 fn ty(name: &str) -> &'static dyn ResourceType {

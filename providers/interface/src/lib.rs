@@ -16,6 +16,7 @@ mod event;
 mod loopback;
 mod object;
 mod operation;
+mod packed;
 mod provider;
 mod redact;
 mod resource;
@@ -35,6 +36,7 @@ pub use object::{Attributes, Listed, LiveObject, Object, ObjectId, lineage_of};
 pub use operation::{
     Interruption, OpAction, OpDiagnostics, OpOutcome, Operation, OperationId, Outcome, Refusal,
 };
+pub use packed::Packed;
 pub use provider::{
     BoxFuture, Connect, ConnectRequest, Facts, Provider, ProviderDef, ReadRequest, ReadResult, Sink,
 };

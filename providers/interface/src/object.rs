@@ -1,11 +1,11 @@
 //! Desired and live objects, as providers and core exchange them.
 
 use crate::address::{Address, SystemName};
+use crate::packed::Packed;
 use crate::span::SpanMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 /// The attributes of an object as plain JSON. A provider decodes them into a struct of its own.
 pub type Attributes = Map<String, Value>;
@@ -32,9 +32,9 @@ pub struct Object {
     pub system: SystemName,
     pub id: ObjectId,
     /// Only what somebody declared. What is absent here is not managed and never drift.
-    pub attributes: Arc<Attributes>,
+    pub attributes: Packed,
     /// Defaults of the environment and the tool: they fill a create, and are never compared.
-    pub on_create: Attributes,
+    pub on_create: Packed,
     pub spans: SpanMap,
 }
 
@@ -46,10 +46,10 @@ pub struct LiveObject {
     /// What tells this object from a later one of the same name: topic id, table uuid. `None` where the system
     /// has no such thing, or where it is read only when it matters.
     pub incarnation: Option<String>,
-    pub attributes: Attributes,
+    pub attributes: Packed,
     /// Facts the system assigns (schema id, version, location): shown and recorded, never compared.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub computed: Attributes,
+    #[serde(default, skip_serializing_if = "Packed::is_empty")]
+    pub computed: Packed,
     /// The `datamesh.owner` the object itself carries, where its system can hold one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,

@@ -4,7 +4,8 @@ use crate::address::{Address, SystemName, TypeName};
 use crate::canonical::digest_json;
 use crate::diagnostic::Diagnostics;
 use crate::error::ProviderError;
-use crate::object::{Attributes, LiveObject, ObjectId};
+use crate::object::{LiveObject, ObjectId};
+use crate::packed::Packed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -42,12 +43,12 @@ pub struct Operation {
     /// Which step of the change: one of the names the diff gave.
     pub step: String,
     /// What we last applied; `None` for a create and an adoption.
-    pub prior: Option<Attributes>,
+    pub prior: Option<Packed>,
     /// What the plan saw live.
-    pub live: Option<Attributes>,
+    pub live: Option<Packed>,
     /// What the object shall be when the whole change is done, normalised, creation defaults filled in for a
     /// create. `None` for a delete.
-    pub planned: Option<Attributes>,
+    pub planned: Option<Packed>,
     /// The incarnation the plan saw: another one live is [`Outcome::Stale`].
     pub incarnation: Option<String>,
     /// What to write as `datamesh.owner` where the system can hold it: `<lineage>/<address>`.

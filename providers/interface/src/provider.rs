@@ -4,8 +4,9 @@ use crate::address::TypeName;
 use crate::context::Context;
 use crate::diagnostic::Diagnostics;
 use crate::error::ProviderError;
-use crate::object::{Attributes, Listed, LiveObject, ObjectId};
+use crate::object::{Listed, LiveObject, ObjectId};
 use crate::operation::{OpDiagnostics, OpOutcome, Operation};
+use crate::packed::Packed;
 use crate::resource::ResourceType;
 use crate::span::Located;
 use async_trait::async_trait;
@@ -38,7 +39,7 @@ pub struct ReadRequest {
     pub id: ObjectId,
     /// What is managed of it: the desired attributes and the ones last applied, as far as there are any. A
     /// provider reads no more than these need.
-    pub managed: Vec<Arc<Attributes>>,
+    pub managed: Vec<Packed>,
     /// Whether the incarnation is needed even where it costs an extra call (before deletes and adoptions).
     pub want_incarnation: bool,
     /// Nobody declares it: what a deletion that was cut off left of it counts as there, where the type's deletion has
@@ -53,7 +54,7 @@ impl ReadRequest {
     }
 
     #[must_use]
-    pub fn managed(self, managed: Vec<Arc<Attributes>>) -> Self {
+    pub fn managed(self, managed: Vec<Packed>) -> Self {
         Self { managed, ..self }
     }
 

@@ -3,11 +3,11 @@
 use crate::change::{ChangeSpec, View};
 use crate::diagnostic::Diagnostics;
 use crate::object::Attributes;
+use crate::packed::Packed;
 use crate::provider::Facts;
 use crate::span::SpanMap;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize as _, Serialize};
-use serde_json::Value;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -87,7 +87,7 @@ pub trait Resource: Send + Sync + 'static {
 
     /// What was last applied with what the system assigned to its parts then, where a diff goes by that: the ids of
     /// columns, which tell a column from another one of its name. `computed`: what is recorded as assigned.
-    fn recall(_prior: &Attributes, _computed: &Attributes) -> Option<Attributes> {
+    fn recall(_prior: Self::Attrs, _computed: &Packed) -> Option<Self::Attrs> {
         None
     }
 
@@ -111,18 +111,18 @@ pub trait Resource: Send + Sync + 'static {
 pub trait ResourceType: fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
     fn schema(&self) -> Schema;
-    fn validate(&self, attrs: &Attributes, at: &SpanMap) -> Result<Diagnostics, DecodeError>;
-    fn normalize(&self, attrs: &Attributes) -> Result<Attributes, DecodeError>;
-    fn fill(&self, declared: &Attributes, on_create: &Attributes) -> Result<Attributes, DecodeError>;
+    fn validate(&self, attrs: &Packed, at: &SpanMap) -> Result<Diagnostics, DecodeError>;
+    fn normalize(&self, attrs: &Packed) -> Result<Packed, DecodeError>;
+    fn fill(&self, declared: &Packed, on_create: &Packed) -> Result<Packed, DecodeError>;
     fn diff(
         &self,
-        view: View<'_, Attributes>,
+        view: View<'_, Packed>,
         facts: &Facts,
         at: &SpanMap,
     ) -> Result<(ChangeSpec, Diagnostics), DecodeError>;
-    fn managed(&self, live: &Attributes, like: &Attributes) -> Result<Attributes, DecodeError>;
-    fn recall(&self, prior: &Attributes, computed: &Attributes) -> Option<Attributes>;
-    fn upgrade(&self, from: u32, raw: Attributes) -> Result<Attributes, DecodeError>;
+    fn managed(&self, live: &Packed, like: &Packed) -> Result<Packed, DecodeError>;
+    fn recall(&self, prior: &Packed, computed: &Packed) -> Option<Packed>;
+    fn upgrade(&self, from: u32, raw: Attributes) -> Result<Packed, DecodeError>;
     fn shared(&self) -> bool;
     fn uses_existing(&self) -> bool;
 }
@@ -145,22 +145,19 @@ fn bad<R: Resource>(why: impl fmt::Display) -> DecodeError {
     DecodeError { ty: R::NAME, why: why.to_string() }
 }
 
-fn decode<R: Resource>(attrs: &Attributes) -> Result<R::Attrs, DecodeError> {
-    R::Attrs::deserialize(attrs).map(R::normalize).map_err(bad::<R>)
+fn decode<R: Resource>(attrs: &Packed) -> Result<R::Attrs, DecodeError> {
+    attrs.decode().map(R::normalize).map_err(bad::<R>)
 }
 
-fn encode<R: Resource>(attrs: &R::Attrs) -> Result<Attributes, DecodeError> {
-    match serde_json::to_value(attrs).map_err(bad::<R>)? {
-        Value::Object(map) => Ok(map),
-        other => Err(bad::<R>(format!("they encode as {other}, not as a map"))),
-    }
+fn encode<R: Resource>(attrs: &R::Attrs) -> Result<Packed, DecodeError> {
+    Packed::encode(attrs).map_err(bad::<R>)
 }
 
 fn decode_view<'a, R: Resource>(
-    view: View<'_, Attributes>,
+    view: View<'_, Packed>,
     room: &'a mut Vec<R::Attrs>,
 ) -> Result<View<'a, R::Attrs>, DecodeError> {
-    let sides: Vec<&Attributes> = match view {
+    let sides: Vec<&Packed> = match view {
         View::Create { desired } => vec![desired],
         View::Adopt { live, desired } => vec![live, desired],
         View::Update { prior, live, desired } => vec![prior, live, desired],
@@ -191,21 +188,21 @@ impl<R: Resource> ResourceType for Erased<R> {
         R::schema()
     }
 
-    fn validate(&self, attrs: &Attributes, at: &SpanMap) -> Result<Diagnostics, DecodeError> {
+    fn validate(&self, attrs: &Packed, at: &SpanMap) -> Result<Diagnostics, DecodeError> {
         Ok(R::validate(&decode::<R>(attrs)?, at))
     }
 
-    fn normalize(&self, attrs: &Attributes) -> Result<Attributes, DecodeError> {
+    fn normalize(&self, attrs: &Packed) -> Result<Packed, DecodeError> {
         encode::<R>(&decode::<R>(attrs)?)
     }
 
-    fn fill(&self, declared: &Attributes, on_create: &Attributes) -> Result<Attributes, DecodeError> {
+    fn fill(&self, declared: &Packed, on_create: &Packed) -> Result<Packed, DecodeError> {
         encode::<R>(&R::normalize(R::fill(decode::<R>(declared)?, decode::<R>(on_create)?)))
     }
 
     fn diff(
         &self,
-        view: View<'_, Attributes>,
+        view: View<'_, Packed>,
         facts: &Facts,
         at: &SpanMap,
     ) -> Result<(ChangeSpec, Diagnostics), DecodeError> {
@@ -214,15 +211,15 @@ impl<R: Resource> ResourceType for Erased<R> {
         Ok(R::diff(view, facts, at))
     }
 
-    fn managed(&self, live: &Attributes, like: &Attributes) -> Result<Attributes, DecodeError> {
+    fn managed(&self, live: &Packed, like: &Packed) -> Result<Packed, DecodeError> {
         encode::<R>(&R::managed(&decode::<R>(live)?, &decode::<R>(like)?))
     }
 
-    fn recall(&self, prior: &Attributes, computed: &Attributes) -> Option<Attributes> {
-        R::recall(prior, computed)
+    fn recall(&self, prior: &Packed, computed: &Packed) -> Option<Packed> {
+        encode::<R>(&R::recall(decode::<R>(prior).ok()?, computed)?).ok()
     }
 
-    fn upgrade(&self, from: u32, raw: Attributes) -> Result<Attributes, DecodeError> {
+    fn upgrade(&self, from: u32, raw: Attributes) -> Result<Packed, DecodeError> {
         encode::<R>(&R::upgrade(from, raw)?)
     }
 

@@ -3,8 +3,8 @@
 use crate::DEF;
 use datamesh_conformance::testing::{RealClock, context, jumping_context};
 use datamesh_provider::{
-    Address, Attributes, CancelStage, ConnectRequest, Context, ErrorKind, Interruption, Located, ObjectId,
-    OpAction, OpOutcome, Operation, OperationId, Outcome, Provider, ProviderError, ReadRequest, ReadResult,
+    Address, CancelStage, ConnectRequest, Context, ErrorKind, Interruption, Located, ObjectId, OpAction,
+    OpOutcome, Operation, OperationId, Outcome, Packed, Provider, ProviderError, ReadRequest, ReadResult,
     SecretError, SecretResolver, SystemName, TypeName,
 };
 use serde_json::{Value, json};
@@ -123,16 +123,15 @@ async fn read(provider: &dyn Provider, cx: &Context) -> ReadResult {
     read_managed(provider, cx, attrs(json!({"compatibility": "NONE"}))).await
 }
 
-async fn read_managed(provider: &dyn Provider, cx: &Context, managed: Attributes) -> ReadResult {
-    let request =
-        ReadRequest::of(TypeName::new("schema_subject"), ObjectId::new("s")).managed(vec![managed.into()]);
+async fn read_managed(provider: &dyn Provider, cx: &Context, managed: Packed) -> ReadResult {
+    let request = ReadRequest::of(TypeName::new("schema_subject"), ObjectId::new("s")).managed(vec![managed]);
     let sink = Mutex::new(Vec::new());
     provider.read(cx, &[request], &sink).await;
     sink.into_inner().expect("no panic").remove(0)
 }
 
-fn attrs(value: Value) -> Attributes {
-    value.as_object().cloned().expect("a map")
+fn attrs(value: Value) -> Packed {
+    Packed::encode(&value).expect("a map")
 }
 
 fn update(live: Value, planned: Value, step: &str) -> Operation {
@@ -218,8 +217,8 @@ async fn an_unset_level_is_absent_and_passing_faults_are_tried_again() {
     let cx = fast();
     let provider = connect(&url, &cx).await;
     let live = read(provider.as_ref(), &cx).await.result.expect("readable").expect("there");
-    assert_eq!(Value::Object(live.attributes), json!({"schema": "\"int\"", "schema_type": "AVRO"}));
-    assert_eq!(Value::Object(live.computed), json!({"id": 4, "version": 4}));
+    assert_eq!(json!(live.attributes), json!({"schema": "\"int\"", "schema_type": "AVRO"}));
+    assert_eq!(json!(live.computed), json!({"id": 4, "version": 4}));
     let facts = provider.facts(&cx).await.expect("facts");
     assert_eq!((facts.identity, facts.capabilities["default_compatibility"].as_str()), (url, "BACKWARD"));
     assert_eq!(facts.capabilities["default_mode"], "none", "the call is not there");

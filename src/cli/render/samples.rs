@@ -1,14 +1,12 @@
 //! Plans built by hand, for the tests of every renderer.
 
 use datamesh_core::plan::{Action, Drift, ExecutionGraph, Plan, ResourceChange};
-use datamesh_provider::{
-    Address, AttributeChange, Attributes, Class, ObjectId, Planned, SystemName, TypeName,
-};
+use datamesh_provider::{Address, AttributeChange, Class, ObjectId, Packed, Planned, SystemName, TypeName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-pub(crate) fn map(value: Value) -> Attributes {
-    value.as_object().cloned().unwrap_or_default()
+pub(crate) fn map(value: Value) -> Packed {
+    Packed::encode(&value).expect("a map")
 }
 
 pub(crate) fn change(address: &str, id: &str, action: Action, reason: &str) -> ResourceChange {

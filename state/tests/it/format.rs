@@ -3,7 +3,6 @@
 use crate::support::{edit, full_shard, shard};
 use datamesh_state::{Shard, StateErrorKind, decode, encode};
 use proptest::prelude::*;
-use std::sync::Arc;
 
 const SAMPLE: &[u8] = include_bytes!("../samples/shard-v1.json");
 
@@ -106,7 +105,7 @@ proptest! {
         let mut original = full_shard();
         original.serial = serial;
         let record = original.resources.values_mut().next().expect("one").make_mut();
-        Arc::make_mut(&mut record.attributes).insert(key, serde_json::json!([text, number, null]));
+        record.attributes.insert(key, serde_json::json!([text, number, null]));
         let bytes = encode(&original).expect("encodes");
         prop_assert_eq!(&decode("x", &bytes).expect("decodes"), &original);
         let mut flipped = bytes.clone();

@@ -2,7 +2,8 @@
 
 use datamesh_conformance::testing::{SeededEntropy, jumping_context};
 use datamesh_provider::{
-    Address, Attributes, Context, LiveObject, ObjectId, OpAction, OperationId, Secret, SystemName, TypeName,
+    Address, Attributes, Context, LiveObject, ObjectId, OpAction, OperationId, Packed, Secret, SystemName,
+    TypeName,
 };
 use datamesh_state::{
     Becomes, Codec, Intent, KeyRing, LockInfo, LockRequest, Origin, Record, Shard, StateKey,
@@ -27,8 +28,8 @@ pub(crate) fn codec(keys: &[(&str, u8)]) -> Codec {
     Codec::default().compressing(true).encrypting(ring(keys), context(99).entropy)
 }
 
-pub(crate) fn map(value: Value) -> Attributes {
-    value.as_object().expect("a map").clone()
+pub(crate) fn map(value: Value) -> Packed {
+    Packed::encode(&value).expect("a map")
 }
 
 pub(crate) fn address(text: &str) -> Address {
@@ -67,7 +68,7 @@ pub(crate) fn becomes() -> Becomes {
         dependencies: BTreeSet::new(),
         prevent_destroy: false,
         on_remove: None,
-        declared: Attributes::new(),
+        declared: Packed::default(),
     }
 }
 
@@ -107,7 +108,7 @@ pub(crate) fn record(of: &str, attributes: Value) -> Record {
         system: kafka(),
         object: ObjectId::new(address.name()),
         incarnation: Some("one".into()),
-        attributes: map(attributes).into(),
+        attributes: map(attributes),
         computed: Default::default(),
         dependencies: BTreeSet::new(),
         generation: 1,
@@ -124,7 +125,7 @@ pub(crate) fn live(id: &str, incarnation: &str, attributes: Value) -> LiveObject
         id: ObjectId::new(id),
         incarnation: Some(incarnation.into()),
         attributes: map(attributes),
-        computed: Attributes::new(),
+        computed: Packed::default(),
         owner: None,
     }
 }
@@ -138,7 +139,7 @@ pub(crate) fn ty(name: &str) -> TypeName {
 }
 
 /// Maps by key, everything else as a whole.
-pub(crate) fn managed(live: &LiveObject, like: &Attributes) -> Attributes {
+pub(crate) fn managed(live: &LiveObject, like: &Packed) -> Packed {
     fn restrict(live: &Attributes, like: &Attributes) -> Attributes {
         let part = |(key, like): (&String, &Value)| match (live.get(key)?, like) {
             (Value::Object(live), Value::Object(like)) => Some((key.clone(), restrict(live, like).into())),
@@ -146,7 +147,7 @@ pub(crate) fn managed(live: &LiveObject, like: &Attributes) -> Attributes {
         };
         like.iter().filter_map(part).collect()
     }
-    restrict(&live.attributes, like)
+    restrict(&live.attributes, like).into()
 }
 
 /// A shard with a head that verifies.
@@ -168,7 +169,7 @@ pub(crate) fn full_shard() -> Shard {
     topic.generation = 5;
     topic.last_op = Some(op("sha256:aa"));
     topic.on_remove = Some(datamesh_state::OnRemove::Destroy);
-    topic.computed = map(json!({"share": 0.95})).into();
+    topic.computed = map(json!({"share": 0.95}));
     let mut subject = record("orders/facts@1:schema_subject.stream", json!({"schema": "{}"}));
     subject.incarnation = None;
     subject.dependencies.insert(address("orders/facts@1:kafka_topic.stream"));

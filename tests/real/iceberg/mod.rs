@@ -11,8 +11,8 @@ use datamesh_conformance::testing::{RealClock, SeededEntropy, context};
 use datamesh_conformance::{Sample, Suite};
 use datamesh_iceberg::{DEF, TYPES};
 use datamesh_provider::{
-    Address, Attributes, ChangeSpec, ConnectRequest, Context, Diagnostics, ErrorKind, Facts, LiveObject,
-    Located, ObjectId, OpAction, Operation, OperationId, Outcome, Provider, ProviderError, ReadRequest,
+    Address, ChangeSpec, ConnectRequest, Context, Diagnostics, ErrorKind, Facts, LiveObject, Located,
+    ObjectId, OpAction, Operation, OperationId, Outcome, Packed, Provider, ProviderError, ReadRequest,
     ResourceType, SpanMap, SystemName, TypeName, View,
 };
 use serde_json::{Value, json};
@@ -55,8 +55,8 @@ impl Rest {
     }
 }
 
-fn map(value: Value) -> Attributes {
-    value.as_object().cloned().expect("a map")
+fn map(value: Value) -> Packed {
+    Packed::encode(&value).expect("a map")
 }
 
 fn ty(name: &str) -> &'static dyn ResourceType {
@@ -96,7 +96,7 @@ fn op(ty: &str, id: &str, action: OpAction) -> Operation {
     }
 }
 
-fn changes(prior: &Attributes, live: &LiveObject, desired: &Attributes) -> (ChangeSpec, Diagnostics) {
+fn changes(prior: &Packed, live: &LiveObject, desired: &Packed) -> (ChangeSpec, Diagnostics) {
     let view = View::Update { prior, live: &live.attributes, desired };
     ty(TABLE).diff(view, &Facts::default(), &SpanMap::default()).expect("decodes")
 }

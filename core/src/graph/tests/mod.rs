@@ -18,7 +18,6 @@ use crate::manifest::{EntryKind, FileEntry, FileSet, Load, LoadOptions, NamedFil
 use datamesh_provider::{Address, Attributes, Diagnostics, ObjectId};
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 /// A mesh with one environment in which every kind of system is there.
 const MESH: &str = r#"
@@ -161,7 +160,7 @@ fn recorded(objects: &[(&str, &str, Option<&str>)]) -> Recorded {
         if let Some(schema) = schema {
             attributes.insert("schema".into(), (*schema).into());
         }
-        recorded.insert(address.parse().expect("an address"), ObjectId::new(*id), &Arc::new(attributes));
+        recorded.insert(address.parse().expect("an address"), ObjectId::new(*id), &attributes.into());
     }
     recorded
 }

@@ -1,6 +1,5 @@
 use super::{World, domain, world};
-use datamesh_provider::{Attributes, canonical_json};
-use serde_json::{Value, json};
+use serde_json::json;
 use snapbox::{assert_data_eq, file};
 use std::fmt::Write as _;
 
@@ -25,11 +24,9 @@ fn the_seed_resolves_to_everything_it_names() {
     for (address, resource) in &seed.graph.resources {
         let object = &resource.object;
         writeln!(text, "{address}\n  {} `{}`", object.system, object.id.as_str()).expect("text");
-        writeln!(text, "  {}", canonical_json(&Value::Object(Attributes::clone(&object.attributes))))
-            .expect("text");
+        writeln!(text, "  {}", object.attributes.text()).expect("text");
         if !object.on_create.is_empty() {
-            let filled = canonical_json(&Value::Object(object.on_create.clone()));
-            writeln!(text, "  on create {filled}").expect("text");
+            writeln!(text, "  on create {}", object.on_create.text()).expect("text");
         }
         for dependency in &resource.depends_on {
             writeln!(text, "  after {dependency}").expect("text");

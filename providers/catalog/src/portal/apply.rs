@@ -14,7 +14,7 @@ pub(super) fn apply(store: &Store, lock: &WriteLock, op: &Operation, nonce: &str
 
 fn step(store: &Store, lock: &WriteLock, op: &Operation, nonce: &str) -> Result<Outcome, ProviderError> {
     let found = store.read(&op.ty, &op.object)?;
-    let planned = op.planned.clone().unwrap_or_default();
+    let planned = op.planned.as_deref().cloned().unwrap_or_default();
     let document = match (op.action, op.step.as_str(), found) {
         (OpAction::Create, STEP_CREATE, Some(found)) => return Ok(Outcome::Stale(Some(found.live()))),
         (OpAction::Create, STEP_CREATE, None) => Document {
@@ -27,11 +27,11 @@ fn step(store: &Store, lock: &WriteLock, op: &Operation, nonce: &str) -> Result<
         },
         (OpAction::Update, STEP_UPDATE, None) => return Ok(Outcome::Stale(None)),
         (OpAction::Update, STEP_UPDATE, Some(found)) => {
-            let done = tree::changes(op.prior.as_ref(), &found.live().attributes, &planned).is_empty();
+            let done = tree::changes(op.prior.as_deref(), &found.live().attributes, &planned).is_empty();
             if another(op, &found) || (!done && moved(op, &found)) {
                 return Ok(Outcome::Stale(Some(found.live())));
             }
-            let attributes = tree::merge(op.prior.as_ref(), &found.attributes, &planned);
+            let attributes = tree::merge(op.prior.as_deref(), &found.attributes, &planned);
             Document { attributes, owner: Some(op.owner.clone()), edited: false, ..found }
         }
         (OpAction::Delete, STEP_DELETE, None) => return Ok(Outcome::Deleted),

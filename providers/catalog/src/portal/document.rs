@@ -1,7 +1,7 @@
 //! The document of one entity: a published format.
 
 use crate::{CatalogDomain, CatalogLineage, CatalogProduct};
-use datamesh_provider::{Attributes, LiveObject, ObjectId, Resource, TypeName, digest_json};
+use datamesh_provider::{Attributes, LiveObject, ObjectId, Packed, Resource, TypeName, digest_json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -74,8 +74,8 @@ impl Document {
         LiveObject {
             id: self.id.clone(),
             incarnation: self.incarnation.clone(),
-            attributes: self.known(),
-            computed: Attributes::from_iter([("digest".to_owned(), json!(digest(&self.attributes)))]),
+            attributes: self.known().into(),
+            computed: Packed::from_iter([("digest".to_owned(), json!(digest(&self.attributes)))]),
             owner: self.owner.clone(),
         }
     }
@@ -158,7 +158,7 @@ mod tests {
         let text = FROZEN.replace("\"o\"", "\"x\", \"aliases\": 7, \"stars\": 5");
         let found = Document::decode(text.as_bytes()).expect("decodes");
         assert!(found.edited);
-        assert_eq!(Value::Object(found.live().attributes), json!({"name": "orders", "owner": "x"}));
+        assert_eq!(found.live().attributes.text(), r#"{"name":"orders","owner":"x"}"#);
         assert_eq!(found.attributes.len(), 4);
         assert_ne!(found.live().computed, document().live().computed);
     }

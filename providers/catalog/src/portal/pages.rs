@@ -99,7 +99,7 @@ impl Pages {
                 let attributes = match self.known.remove(&file).filter(|(known, _)| *known == stamp) {
                     Some((_, attributes)) => attributes,
                     None => match store.read(&ty, &id) {
-                        Ok(Some(document)) => document.live().attributes,
+                        Ok(Some(document)) => Attributes::clone(&document.live().attributes),
                         Ok(None) => continue,
                         Err(error) => {
                             found.push(failed(&error.message));

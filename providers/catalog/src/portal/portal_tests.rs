@@ -5,8 +5,8 @@ use datamesh_conformance::testing::{ClosedGate, RealClock, context};
 use datamesh_conformance::{Sample, Suite};
 use datamesh_provider::{
     Address, Attributes, ConnectRequest, Context, ErrorKind, Event, EventSink, LiveObject, Located, ObjectId,
-    OpAction, OpOutcome, Operation, OperationId, Outcome, Provider, ReadRequest, ReadResult, SystemName,
-    TypeName,
+    OpAction, OpOutcome, Operation, OperationId, Outcome, Packed, Provider, ReadRequest, ReadResult,
+    SystemName, TypeName,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,8 +39,8 @@ async fn connect(root: &Path, path: &str) -> Arc<dyn Provider> {
     (DEF.connect)(request).await.expect("connects")
 }
 
-fn attrs(value: Value) -> Attributes {
-    value.as_object().cloned().expect("a map")
+fn attrs(value: Value) -> Packed {
+    Packed::encode(&value).expect("a map")
 }
 
 fn domain(name: &str) -> Value {
@@ -291,7 +291,10 @@ async fn the_pages_follow_the_entities() {
     let live = create(provider.as_ref(), "catalog_product", "d/p@1", product(1)).await;
     create(provider.as_ref(), "catalog_product", "d/p@2", product(2)).await;
     let expected = |products: &[(&str, Value)]| {
-        let products = products.iter().map(|(id, value)| ((*id).to_owned(), attrs(value.clone()))).collect();
+        let products = products
+            .iter()
+            .map(|(id, value)| ((*id).to_owned(), Attributes::clone(&attrs(value.clone()))))
+            .collect();
         site(&Entities { products, ..Entities::default() })
     };
     let pages = || -> BTreeMap<String, String> {

@@ -137,8 +137,8 @@ fn live(id: &str, thing: &Thing) -> LiveObject {
     LiveObject {
         id: ObjectId::new(id),
         incarnation: thing.incarnation.clone(),
-        attributes: thing.attributes.clone(),
-        computed: thing.computed.clone(),
+        attributes: thing.attributes.clone().into(),
+        computed: thing.computed.clone().into(),
         owner: thing.owner.clone(),
     }
 }
@@ -164,8 +164,8 @@ fn change(world: &mut World, name: &str, op: &Operation) -> Outcome {
     let things = system.objects.entry(op.ty.as_str().to_owned()).or_default();
     let id = op.object.as_str();
     let found = things.get(id);
-    let planned = part_of(&op.step, op.planned.as_ref().unwrap_or(&Attributes::new()));
-    let prior = part_of(&op.step, op.prior.as_ref().unwrap_or(&Attributes::new()));
+    let planned = part_of(&op.step, op.planned.as_deref().unwrap_or(&Attributes::new()));
+    let prior = part_of(&op.step, op.prior.as_deref().unwrap_or(&Attributes::new()));
     let mut thing = match (op.action, found) {
         (OpAction::Create, None) => Thing {
             incarnation: has_incarnations(op.ty.as_str()).then(|| format!("{}-{next}", op.ty)),

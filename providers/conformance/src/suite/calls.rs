@@ -2,11 +2,11 @@
 
 use super::{Report, Sample, Suite};
 use datamesh_provider::{
-    Address, Attributes, Context, Facts, LiveObject, ObjectId, OpAction, Operation, OperationId, Outcome,
+    Address, Context, Facts, LiveObject, ObjectId, OpAction, Operation, OperationId, Outcome, Packed,
     Provider, ProviderError, ReadRequest, SpanMap, TypeName, View,
 };
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 type Read = Result<Option<LiveObject>, ProviderError>;
 
@@ -54,7 +54,7 @@ impl Suite<'_> {
 
     fn request(&self, sample: &Sample) -> ReadRequest {
         ReadRequest::of(self.ty_name(), sample.id.clone())
-            .managed(vec![Arc::new(sample.create.clone()), Arc::new(sample.update.clone())])
+            .managed(vec![sample.create.clone(), sample.update.clone()])
             .with_incarnation()
     }
 
@@ -67,7 +67,7 @@ impl Suite<'_> {
     }
 
     /// The steps that lead from one side to the other, by the type's own diff.
-    pub(crate) async fn steps(&self, view: View<'_, Attributes>, report: &mut Report) -> Vec<String> {
+    pub(crate) async fn steps(&self, view: View<'_, Packed>, report: &mut Report) -> Vec<String> {
         let facts = self.facts().await;
         match self.ty.diff(view, &facts, &SpanMap::default()) {
             Ok((spec, found)) => {
@@ -106,7 +106,7 @@ impl Suite<'_> {
     pub(crate) async fn create_ops(
         &self,
         sample: &Sample,
-        desired: &Attributes,
+        desired: &Packed,
         salt: &str,
         report: &mut Report,
     ) -> Vec<Operation> {

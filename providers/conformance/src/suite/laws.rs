@@ -3,7 +3,7 @@
 use super::{Report, Sample, Suite};
 use crate::testing::ClosedGate;
 use datamesh_provider::{
-    Attributes, Cancel, CancelStage, Context, LiveObject, OpAction, Operation, Outcome, SpanMap, View,
+    Cancel, CancelStage, Context, LiveObject, OpAction, Operation, Outcome, Packed, SpanMap, View,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,7 +74,7 @@ pub(crate) async fn no_effect(suite: &Suite<'_>, report: &mut Report) {
 }
 
 /// Live, on what `desired` manages, is what was desired: by the type's own comparison, and by its diff.
-async fn settled(suite: &Suite<'_>, live: &LiveObject, desired: &Attributes, law: &str, report: &mut Report) {
+async fn settled(suite: &Suite<'_>, live: &LiveObject, desired: &Packed, law: &str, report: &mut Report) {
     let wanted = suite.ty.normalize(desired);
     let managed = suite.ty.managed(&live.attributes, desired);
     report.law(managed.is_ok() && managed == wanted, law, || format!("{managed:?} instead of {wanted:?}"));

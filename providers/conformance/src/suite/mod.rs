@@ -3,7 +3,7 @@
 mod calls;
 mod laws;
 
-use datamesh_provider::{Attributes, Context, ObjectId, Provider, ResourceType, SystemName};
+use datamesh_provider::{Context, ObjectId, Packed, Provider, ResourceType, SystemName};
 use std::sync::Arc;
 
 /// What one object of the type looks like, before and after a change in place.
@@ -11,9 +11,9 @@ use std::sync::Arc;
 pub struct Sample {
     pub id: ObjectId,
     /// Desired at first: everything a creation needs, creation defaults included.
-    pub create: Attributes,
+    pub create: Packed,
     /// Desired afterwards: reachable in place, and different. The same, where all of an object is its name.
-    pub update: Attributes,
+    pub update: Packed,
 }
 
 impl Sample {

@@ -96,10 +96,10 @@ impl Places {
     }
 
     /// A live location as somebody already spells it, so that a relative spelling compares equal.
-    pub(crate) fn as_spelled<'a>(&self, live: &str, likes: impl IntoIterator<Item = &'a str>) -> String {
+    pub(crate) fn as_spelled(&self, live: &str, likes: &[String]) -> String {
         let absolute = self.absolute(live);
-        let like = likes.into_iter().find(|like| self.absolute(like) == absolute);
-        like.map_or(absolute, location::normalize)
+        let like = likes.iter().find(|like| self.absolute(like) == absolute);
+        like.map_or(absolute, |like| location::normalize(like))
     }
 }
 

@@ -2,17 +2,17 @@
 
 use super::{Commit, Metadata, NewTable};
 use crate::table::{Attrs, IcebergTable, compare};
-use datamesh_provider::{Attributes, Resource, SpanMap};
+use datamesh_provider::{Packed, Resource, SpanMap};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn attrs(value: &Value) -> Attrs {
-    super::decode::<IcebergTable>(value.as_object().cloned().expect("a map")).expect("decodes")
+    super::decode::<IcebergTable>(&Packed::encode(value).expect("a map")).expect("decodes")
 }
 
-fn raw(attrs: &Attrs) -> Attributes {
-    serde_json::to_value(attrs).expect("encodes").as_object().cloned().expect("a map")
+fn raw(attrs: &Attrs) -> Packed {
+    Packed::encode(attrs).expect("a map")
 }
 
 /// A table, and what of it was applied last.
@@ -36,11 +36,9 @@ impl Table {
     /// What was applied, with the numbers that its columns had then.
     fn known(&self) -> Attrs {
         let names = self.metadata.column_names();
-        let ids = names.into_iter().map(|(id, name)| (name, json!(id))).collect();
-        let computed = Attributes::from_iter([("column_ids".to_owned(), Value::Object(ids))]);
-        let known =
-            IcebergTable::recall(&raw(&self.applied), &computed).unwrap_or_else(|| raw(&self.applied));
-        attrs(&Value::Object(known))
+        let ids: BTreeMap<String, i64> = names.into_iter().map(|(id, name)| (name, id)).collect();
+        let computed = Packed::from_iter([("column_ids".to_owned(), json!(ids))]);
+        IcebergTable::recall(self.applied.clone(), &computed).unwrap_or_else(|| self.applied.clone())
     }
 
     /// The table after a change of its manifest; what is in the way, where something is.
@@ -110,7 +108,7 @@ fn everything_changes_in_one_commit_and_numbers_stay() {
     declared["identifier_fields"] = json!(["order_id"]);
     let after = before.becomes(&declared).expect("nothing is in the way");
     assert_eq!(after.columns(), ["at", "order_id", "customer", "sums", "notes", "total"]);
-    let names = |table: &Table| table.names().into_iter().collect::<std::collections::BTreeMap<_, _>>();
+    let names = |table: &Table| table.names().into_iter().collect::<BTreeMap<_, _>>();
     let (old, new) = (names(&before), names(&after));
     for (was, is) in [
         ("id", "order_id"),
@@ -225,7 +223,7 @@ fn a_later_version_of_the_format_brings_what_it_needs() {
     );
     let mut third = raw(&second.applied);
     third.insert("format_version".into(), json!(3));
-    assert_eq!(second.becomes(&Value::Object(third)).expect("upgraded").raw("next-row-id"), &json!(0));
+    assert_eq!(second.becomes(&json!(third)).expect("upgraded").raw("next-row-id"), &json!(0));
 }
 
 /// Columns of a few names and types, nested ones among them.

@@ -18,7 +18,7 @@ use crate::owner;
 use crate::table::{Attrs, Direction, NullOrder, PartitionField, SortField};
 use crate::transform::Transform;
 use crate::types::fields_from_spec;
-use datamesh_provider::{Attributes, DecodeError, Resource};
+use datamesh_provider::{Attributes, DecodeError, Packed, Resource};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -237,14 +237,12 @@ pub(crate) fn upgrade<R: Resource>(from: u32, raw: Attributes) -> Result<R::Attr
         let why = format!("they were recorded as version {from}, and this program knows {current}");
         return Err(DecodeError { ty: R::NAME, why });
     }
-    decode::<R>(raw)
+    decode::<R>(&raw.into())
 }
 
 /// Decodes and normalises attributes.
-pub(crate) fn decode<R: Resource>(raw: Attributes) -> Result<R::Attrs, DecodeError> {
-    serde_json::from_value(Value::Object(raw))
-        .map(R::normalize)
-        .map_err(|error| DecodeError { ty: R::NAME, why: error.to_string() })
+pub(crate) fn decode<R: Resource>(raw: &Packed) -> Result<R::Attrs, DecodeError> {
+    raw.decode().map(R::normalize).map_err(|error| DecodeError { ty: R::NAME, why: error.to_string() })
 }
 
 #[cfg(test)]

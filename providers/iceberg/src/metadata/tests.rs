@@ -4,7 +4,7 @@ use crate::types::Field;
 use serde_json::json;
 
 fn attrs(value: Value) -> Attrs {
-    decode::<IcebergTable>(value.as_object().cloned().expect("a map")).expect("decodes")
+    decode::<IcebergTable>(&Packed::encode(&value).expect("a map")).expect("decodes")
 }
 
 fn declared() -> Attrs {

@@ -9,7 +9,7 @@ use crate::ident::NamespaceId;
 use crate::metadata::decode;
 use crate::owner;
 use datamesh_provider::{
-    Attributes, Context, Diagnostic, Diagnostics, ErrorKind, LiveObject, OpAction, Operation, Outcome,
+    Context, Diagnostic, Diagnostics, ErrorKind, LiveObject, OpAction, Operation, Outcome, Packed,
     ProviderError, Refusal, Resource,
 };
 use std::collections::BTreeMap;
@@ -58,8 +58,8 @@ impl Call<'_> {
         format!("{verb} the namespace {}", self.id)
     }
 
-    fn attrs(&self, raw: Option<&Attributes>) -> Result<Option<Attrs>, Ended> {
-        raw.map(|raw| decode::<IcebergNamespace>(raw.clone())).transpose().map_err(|error| {
+    fn attrs(&self, raw: Option<&Packed>) -> Result<Option<Attrs>, Ended> {
+        raw.map(decode::<IcebergNamespace>).transpose().map_err(|error| {
             Box::new(self.backend.origin().rejected(ErrorKind::Invalid, &self.during(), error.to_string()))
         })
     }

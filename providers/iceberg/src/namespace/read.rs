@@ -4,8 +4,7 @@ use super::schema::{Attrs, reserved};
 use crate::client::Backend;
 use crate::ident::NamespaceId;
 use crate::owner;
-use datamesh_provider::{Attributes, Context, ErrorKind, LiveObject, ObjectId, ProviderError, ReadRequest};
-use serde_json::json;
+use datamesh_provider::{Context, ErrorKind, LiveObject, ObjectId, Packed, ProviderError, ReadRequest};
 use std::collections::BTreeMap;
 
 pub(crate) async fn read(
@@ -26,9 +25,8 @@ pub(super) fn namespace_id(backend: &dyn Backend, id: &ObjectId) -> Result<Names
 /// A namespace as core sees it. Namespaces have no identity beyond their name.
 pub(super) fn live(id: &ObjectId, map: BTreeMap<String, String>) -> (LiveObject, Attrs) {
     let (properties, owner) = owner::split(map, reserved);
-    let mut attributes = Attributes::new();
-    attributes.insert("properties".into(), json!(properties));
-    let object =
-        LiveObject { id: id.clone(), incarnation: None, attributes, computed: Attributes::new(), owner };
-    (object, Attrs { properties: Some(properties) })
+    let attrs = Attrs { properties: Some(properties) };
+    // Texts always encode as a map.
+    let (attributes, computed) = (Packed::encode(&attrs).unwrap_or_default(), Packed::default());
+    (LiveObject { id: id.clone(), incarnation: None, attributes, computed, owner }, attrs)
 }

@@ -1,14 +1,14 @@
 use super::*;
-use datamesh_provider::{Planned, erase};
+use datamesh_provider::{Packed, Planned, erase};
 use datamesh_provider::{ResourceType, View};
 use serde_json::json;
 
-fn attrs(pairs: &[(&str, &str)]) -> Attributes {
+fn attrs(pairs: &[(&str, &str)]) -> Packed {
     let properties: std::collections::BTreeMap<_, _> = pairs.iter().copied().collect();
-    json!({"properties": properties}).as_object().cloned().expect("a map")
+    Packed::encode(&json!({"properties": properties})).expect("a map")
 }
 
-fn diff(view: View<'_, Attributes>) -> ChangeSpec {
+fn diff(view: View<'_, Packed>) -> ChangeSpec {
     let ty = erase::<IcebergNamespace>();
     ty.diff(view, &Facts::default(), &SpanMap::default()).expect("decodes").0
 }
@@ -27,7 +27,7 @@ fn only_what_was_applied_is_removed_and_the_rest_is_counted() {
 
 #[test]
 fn an_undeclared_namespace_changes_nothing() {
-    let none = Attributes::new();
+    let none = Packed::default();
     let live = attrs(&[("theirs", "1")]);
     assert_eq!(diff(View::Adopt { live: &live, desired: &none }), ChangeSpec::no_op());
     assert_eq!(diff(View::Gone { prior: &none, desired: None }), ChangeSpec::no_op());

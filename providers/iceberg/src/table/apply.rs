@@ -1,6 +1,6 @@
 //! Creating, changing and dropping tables.
 
-use super::read::{live, table_id};
+use super::read::{live, spelled, table_id};
 use super::schema::{Attrs, IcebergTable};
 use super::tries::{Try, until_known};
 use super::{Comparison, compare};
@@ -10,7 +10,7 @@ use crate::ident::TableId;
 use crate::metadata::{Commit, NewTable, decode};
 use crate::owner;
 use datamesh_provider::{
-    Attributes, Context, Diagnostic, Diagnostics, ErrorKind, LiveObject, OpAction, Operation, Outcome,
+    Context, Diagnostic, Diagnostics, ErrorKind, LiveObject, OpAction, Operation, Outcome, Packed,
     ProviderError, Refusal, Resource, SpanMap,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,8 +72,8 @@ impl Call<'_> {
         Box::new(self.backend.origin().rejected(ErrorKind::Invalid, &self.during(), message))
     }
 
-    fn attrs(&self, raw: Option<&Attributes>) -> Result<Option<Attrs>, Ended> {
-        let decoded = raw.map(|raw| decode::<IcebergTable>(raw.clone())).transpose();
+    fn attrs(&self, raw: Option<&Packed>) -> Result<Option<Attrs>, Ended> {
+        let decoded = raw.map(decode::<IcebergTable>).transpose();
         decoded.map_err(|error| self.invalid(error.to_string()))
     }
 
@@ -84,8 +84,7 @@ impl Call<'_> {
 
     fn live(&self, loaded: &Loaded) -> Result<(LiveObject, Attrs), Ended> {
         let sides = [&self.op.planned, &self.op.live, &self.op.prior];
-        let spelled = sides.into_iter().flatten().filter_map(|attrs| attrs.get("location")?.as_str());
-        live(self.backend, &self.op.object, loaded, spelled).map_err(rejected)
+        live(self.backend, &self.op.object, loaded, &spelled(sides.into_iter().flatten())).map_err(rejected)
     }
 
     fn stale(&self, loaded: Option<&Loaded>) -> Outcome {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::transform::Transform;
 use crate::types::{Field, Primitive, Type};
-use datamesh_provider::{ResourceType, erase};
+use datamesh_provider::{Packed, ResourceType, erase};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -81,11 +81,11 @@ prop_compose! {
     }
 }
 
-fn json(attrs: &Attrs) -> Attributes {
-    serde_json::to_value(attrs).expect("encodes").as_object().cloned().expect("a map")
+fn json(attrs: &Attrs) -> Packed {
+    Packed::encode(attrs).expect("a map")
 }
 
-fn changes(view: View<'_, Attributes>) -> (ChangeSpec, Diagnostics) {
+fn changes(view: View<'_, Packed>) -> (ChangeSpec, Diagnostics) {
     erase::<IcebergTable>().diff(view, &Facts::default(), &SpanMap::default()).expect("decodes")
 }
 

@@ -22,7 +22,7 @@ pub(crate) use schema::{Attrs, Direction, IcebergTable, NullOrder, PartitionFiel
 pub(crate) use validate::properties as validate_properties;
 
 use datamesh_provider::{
-    Attributes, ChangeSpec, DecodeError, Diagnostics, Facts, Resource, Schema, SpanMap, View,
+    Attributes, ChangeSpec, DecodeError, Diagnostics, Facts, Packed, Resource, Schema, SpanMap, View,
 };
 
 impl Resource for IcebergTable {
@@ -54,7 +54,7 @@ impl Resource for IcebergTable {
         normalize::managed(live, like)
     }
 
-    fn recall(prior: &Attributes, computed: &Attributes) -> Option<Attributes> {
+    fn recall(prior: Attrs, computed: &Packed) -> Option<Attrs> {
         recall::recall(prior, computed)
     }
 

@@ -1,12 +1,12 @@
 //! Reading tables.
 
-use super::recall::{COLUMN_IDS, numbers};
+use super::recall::{Assigned, numbers};
 use super::schema::Attrs;
 use crate::client::{Backend, Loaded};
 use crate::ident::TableId;
 use crate::location;
-use datamesh_provider::{Attributes, Context, ErrorKind, LiveObject, ObjectId, ProviderError, ReadRequest};
-use serde_json::{Value, json};
+use datamesh_provider::{Context, ErrorKind, LiveObject, ObjectId, Packed, ProviderError, ReadRequest};
+use serde::Deserialize;
 
 pub(crate) async fn read(
     backend: &dyn Backend,
@@ -15,8 +15,7 @@ pub(crate) async fn read(
 ) -> Result<Option<LiveObject>, ProviderError> {
     let id = table_id(backend, &want.id)?;
     let Some(loaded) = backend.load(cx, &id).await? else { return Ok(None) };
-    let spelled = want.managed.iter().filter_map(|attrs| attrs.get("location")?.as_str());
-    live(backend, &want.id, &loaded, spelled).map(|(object, _)| Some(object))
+    live(backend, &want.id, &loaded, &spelled(&want.managed)).map(|(object, _)| Some(object))
 }
 
 pub(super) fn table_id(backend: &dyn Backend, id: &ObjectId) -> Result<TableId, ProviderError> {
@@ -25,12 +24,21 @@ pub(super) fn table_id(backend: &dyn Backend, id: &ObjectId) -> Result<TableId, 
     })
 }
 
+/// How its location is spelled by those who manage it.
+pub(super) fn spelled<'a>(managed: impl IntoIterator<Item = &'a Packed>) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Located {
+        location: Option<String>,
+    }
+    managed.into_iter().filter_map(|attrs| attrs.decode::<Located>().ok()?.location).collect()
+}
+
 /// A loaded table as core sees it. Where somebody already spells its location, that spelling is kept.
-pub(super) fn live<'a>(
+pub(super) fn live(
     backend: &dyn Backend,
     id: &ObjectId,
     loaded: &Loaded,
-    spelled: impl IntoIterator<Item = &'a str>,
+    spelled: &[String],
 ) -> Result<(LiveObject, Attrs), ProviderError> {
     let origin = backend.origin();
     let protocol = |why: String| {
@@ -40,15 +48,12 @@ pub(super) fn live<'a>(
     let places = backend.places();
     let absolute = places.absolute(loaded.metadata.location());
     attrs.location = Some(location::normalize(&places.as_spelled(&absolute, spelled)));
-    let mut computed = Attributes::new();
-    computed.insert("uuid".into(), json!(loaded.metadata.uuid()));
-    computed.insert("location".into(), json!(absolute));
-    computed.insert(COLUMN_IDS.into(), numbers(&loaded.metadata.column_names()));
-    // In their canonical form already.
-    let attributes = match serde_json::to_value(&attrs) {
-        Ok(Value::Object(map)) => map,
-        _ => return Err(protocol("its attributes have no JSON form".into())),
-    };
+    let names = loaded.metadata.column_names();
+    let (uuid, column_ids) = (loaded.metadata.uuid(), Some(numbers(&names)));
+    let computed = Packed::encode(&Assigned { uuid: uuid.into(), location: absolute.into(), column_ids });
+    let computed = computed.map_err(|error| protocol(error.to_string()))?;
+    // Their values are in their canonical form already.
+    let attributes = Packed::encode(&attrs).map_err(|error| protocol(error.to_string()))?;
     let incarnation = Some(loaded.metadata.uuid().to_owned());
     Ok((LiveObject { id: id.clone(), incarnation, attributes, computed, owner }, attrs))
 }

@@ -1,53 +1,57 @@
 //! The numbers of a table's columns, as they were when it was last applied.
 
-use datamesh_provider::Attributes;
-use serde_json::{Map, Value};
+use super::schema::Attrs;
+use crate::types::{Field, Type};
+use datamesh_provider::Packed;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// What the numbers are recorded under, beside the other things that the catalog assigns: by dotted name.
-pub(super) const COLUMN_IDS: &str = "column_ids";
+/// What the catalog assigns to a table. What is not needed of it is left alone when it is read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Assigned<'a> {
+    #[serde(default)]
+    pub(super) uuid: Cow<'a, str>,
+    #[serde(default)]
+    pub(super) location: Cow<'a, str>,
+    /// The numbers of the columns by dotted name.
+    pub(super) column_ids: Option<BTreeMap<Cow<'a, str>, i64>>,
+}
 
 /// The columns that were applied, with the numbers they had.
-pub(super) fn recall(prior: &Attributes, computed: &Attributes) -> Option<Attributes> {
-    let ids = computed.get(COLUMN_IDS)?.as_object()?;
-    let mut known = prior.clone();
-    number(known.get_mut("fields")?, "", ids);
-    Some(known)
+pub(super) fn recall(mut prior: Attrs, computed: &Packed) -> Option<Attrs> {
+    let ids = computed.decode::<Assigned<'_>>().ok()?.column_ids?;
+    number(prior.fields.as_mut()?, "", &ids);
+    Some(prior)
 }
 
-fn number(fields: &mut Value, prefix: &str, ids: &Map<String, Value>) {
-    for field in fields.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-        let Some(name) = field.get("name").and_then(Value::as_str) else { continue };
-        let path = format!("{prefix}{name}");
-        if let Some(ty) = field.get_mut("type") {
-            inside(ty, &path, ids);
-        }
-        if let Some(id) = ids.get(&path) {
-            field.insert("id".to_owned(), id.clone());
+type Ids<'a> = BTreeMap<Cow<'a, str>, i64>;
+
+fn number(fields: &mut [Field], prefix: &str, ids: &Ids<'_>) {
+    for field in fields {
+        let path = format!("{prefix}{}", field.name);
+        inside(&mut field.ty, &path, ids);
+        if let Some(id) = ids.get(path.as_str()) {
+            field.id = Some(*id);
         }
     }
 }
 
-fn inside(ty: &mut Value, path: &str, ids: &Map<String, Value>) {
-    if let Some(fields) = ty.get_mut("fields") {
-        number(fields, &format!("{path}."), ids);
-    }
-    for step in ["element", "value"] {
-        if let Some(ty) = ty.get_mut(step) {
-            inside(ty, &format!("{path}.{step}"), ids);
-        }
+fn inside(ty: &mut Type, path: &str, ids: &Ids<'_>) {
+    match ty {
+        Type::Primitive(_) => {}
+        Type::Struct(fields) => number(fields, &format!("{path}."), ids),
+        Type::List { element, .. } => inside(element, &format!("{path}.element"), ids),
+        Type::Map { value, .. } => inside(value, &format!("{path}.value"), ids),
     }
 }
 
 /// The numbers of a live table's columns by dotted name. A name that leads to two columns has none.
 #[cfg(feature = "client")]
-pub(super) fn numbers(names: &BTreeMap<i64, String>) -> Value {
+pub(super) fn numbers(names: &BTreeMap<i64, String>) -> Ids<'_> {
     let mut ids: BTreeMap<&str, Option<i64>> = BTreeMap::new();
     for (id, name) in names {
         ids.entry(name).and_modify(|known| *known = None).or_insert(Some(*id));
     }
-    ids.into_iter()
-        .filter_map(|(name, id)| Some((name.to_owned(), Value::from(id?))))
-        .collect::<Map<_, _>>()
-        .into()
+    ids.into_iter().filter_map(|(name, id)| Some((Cow::from(name), id?))).collect()
 }

@@ -1,9 +1,9 @@
 use super::*;
-use datamesh_provider::{Class, Diagnostic, FileId, Planned, ResourceType, Span, erase};
+use datamesh_provider::{Class, Diagnostic, FileId, Packed, Planned, ResourceType, Span, erase};
 use serde_json::{Value, json};
 
-fn map(value: Value) -> Attributes {
-    value.as_object().cloned().expect("a map")
+fn map(value: Value) -> Packed {
+    Packed::encode(&value).expect("a map")
 }
 
 fn places() -> SpanMap {
@@ -122,7 +122,7 @@ fn the_order_of_our_columns_is_that_of_the_manifest() {
 fn a_column_is_known_by_its_earlier_names_and_by_its_number() {
     let column = |name: &str, more: Value| {
         let mut column = json!({"name": name, "type": "int"});
-        column.as_object_mut().expect("a map").extend(map(more));
+        column.as_object_mut().expect("a map").extend(Attributes::clone(&map(more)));
         column
     };
     let plain = |name: &str| column(name, json!({}));
@@ -176,13 +176,14 @@ fn numbers_are_recalled_at_every_depth() {
         {"name": "unknown", "type": "int"},
     ]}));
     let ids = json!({"a": 1, "s": 2, "s.x": 3, "l": 4, "l.element": 5, "l.element.y": 6, "gone": 7});
-    let known = IcebergTable::recall(&prior, &map(json!({ "column_ids": ids }))).expect("numbers");
-    let id = |path: &str| Value::Object(known.clone()).pointer(path).cloned();
+    let ty = erase::<IcebergTable>();
+    let known = json!(ty.recall(&prior, &map(json!({ "column_ids": ids }))).expect("numbers"));
+    let id = |path: &str| known.pointer(path).cloned();
     assert_eq!(id("/fields/0/id"), Some(json!(1)));
     assert_eq!(id("/fields/1/type/fields/0/id"), Some(json!(3)));
     assert_eq!(id("/fields/2/type/element/fields/0/id"), Some(json!(6)));
     assert_eq!(id("/fields/3/id"), None);
-    assert_eq!(IcebergTable::recall(&prior, &Attributes::new()), None, "recorded before there were any");
+    assert_eq!(ty.recall(&prior, &Packed::default()), None, "recorded before there were any");
 }
 
 #[test]
@@ -220,7 +221,7 @@ fn what_the_history_of_a_table_needs_cannot_be_dropped() {
     let column = |name: &str, id: u32| json!({"name": name, "type": "int", "id": id});
     let with = |more: Value| {
         let mut live = json!({"fields": [column("a", 1), column("b", 2)]});
-        live.as_object_mut().expect("a map").extend(map(more));
+        live.as_object_mut().expect("a map").extend(Attributes::clone(&map(more)));
         live
     };
     let prior = || Some(json!({"fields": [column("a", 1), column("b", 2)]}));
@@ -248,7 +249,7 @@ fn the_layout_of_a_table_changes_in_place() {
     let columns = json!([{"name": "c", "type": "string", "required": true}]);
     let table = |more: Value| {
         let mut table = json!({"fields": columns});
-        table.as_object_mut().expect("a map").extend(map(more));
+        table.as_object_mut().expect("a map").extend(Attributes::clone(&map(more)));
         table
     };
     let whole =
@@ -289,7 +290,7 @@ fn what_is_forbidden_says_why_where_and_the_way_out() {
     let b = |ty: &str, required: bool| json!({"name": "b", "type": ty, "required": required});
     let live = |more: Value| {
         let mut live = fields(&[b("int", false), json!({"name": "c", "type": "string", "required": true})]);
-        live.as_object_mut().expect("a map").extend(map(more));
+        live.as_object_mut().expect("a map").extend(Attributes::clone(&map(more)));
         live
     };
     let with = |key: &str, value: Value| {
@@ -344,7 +345,7 @@ fn what_was_removed_from_the_manifest_but_never_applied_is_nothing() {
 
 #[test]
 fn a_create_shows_what_is_made_and_what_only_the_catalog_knows() {
-    let (none, some) = (Attributes::new(), map(fields(&[])));
+    let (none, some) = (Packed::default(), map(fields(&[])));
     let ty = erase::<IcebergTable>();
     let create = |desired| ty.diff(View::Create { desired }, &Facts::default(), &places()).expect("decodes");
     let (spec, found) = create(&some);

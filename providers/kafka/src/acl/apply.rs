@@ -10,7 +10,6 @@ use crate::sys::{Coded, NewBinding};
 use datamesh_provider::{
     Context, ErrorKind, Interruption, OpAction, OpOutcome, Operation, Outcome, ProviderError, Refusal, Sink,
 };
-use serde_json::Value;
 use std::time::Duration;
 
 /// The first pause between two looks, doubled up to the last.
@@ -39,8 +38,7 @@ impl<'a> Task<'a> {
             (action, step) => return Err(format!("the step `{step}` is none of a {action:?} of this type")),
         };
         let attributes = attributes.as_ref().or(op.prior.as_ref()).ok_or("an operation without a binding")?;
-        let binding: Binding =
-            serde_json::from_value(Value::Object(attributes.clone())).map_err(|error| error.to_string())?;
+        let binding: Binding = attributes.decode().map_err(|error| error.to_string())?;
         // Only what the plan named is touched: all of a binding is its name.
         if binding.canonical() != op.object.as_str() {
             return Err(format!(

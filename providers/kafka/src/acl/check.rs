@@ -8,7 +8,6 @@ use super::read::{self, Bindings, Listed};
 use crate::client::Cluster;
 use crate::codes::LOCKOUT;
 use datamesh_provider::{Context, Diagnostic, OpAction, OpDiagnostics, Operation, Sink};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 const SETTING: &str = "allow.everyone.if.no.acl.found";
@@ -88,7 +87,7 @@ fn created(op: &Operation) -> Option<Binding> {
     if op.ty.as_str() != "kafka_acl" || op.action != OpAction::Create {
         return None;
     }
-    serde_json::from_value(Value::Object(op.planned.clone()?)).ok()
+    op.planned.as_ref()?.decode().ok()
 }
 
 /// Whether these are the first bindings on something, and leave somebody out.

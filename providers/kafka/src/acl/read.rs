@@ -6,7 +6,7 @@ use crate::codes::SECURITY_DISABLED;
 use crate::errors::code;
 use crate::sys::{Kinds, NewBinding, RawBinding};
 use datamesh_provider::{
-    Attributes, Context, Diagnostic, ErrorKind, Event, LiveObject, ObjectId, ProviderError, ReadRequest,
+    Context, Diagnostic, ErrorKind, Event, LiveObject, ObjectId, Packed, ProviderError, ReadRequest,
     ReadResult, Sink,
 };
 use rdkafka_sys as sys;
@@ -51,7 +51,7 @@ pub(crate) async fn read(cluster: &Cluster, cx: &Context, want: &[&ReadRequest],
 
 /// Where there is no access control, what is declared holds as far as it can: it is recorded, and nothing is made.
 fn unenforced(request: &ReadRequest) -> Option<LiveObject> {
-    let attributes = request.managed.first()?.as_ref().clone();
+    let attributes = request.managed.first()?.clone();
     let computed = [("enforced".to_owned(), Value::Bool(false))].into_iter().collect();
     Some(LiveObject { id: request.id.clone(), incarnation: None, attributes, computed, owner: None })
 }
@@ -103,16 +103,12 @@ pub(crate) fn explain(cluster: &Cluster, failure: &Failure) -> ProviderError {
 }
 
 pub(crate) fn object(binding: &Binding) -> LiveObject {
-    let attributes = match serde_json::to_value(binding) {
-        Ok(Value::Object(map)) => map,
-        // Texts and words always encode as a map.
-        _ => Attributes::new(),
-    };
     LiveObject {
         id: ObjectId::new(binding.canonical()),
         incarnation: None,
-        attributes,
-        computed: Attributes::new(),
+        // Texts and words always encode as a map.
+        attributes: Packed::encode(binding).unwrap_or_default(),
+        computed: Packed::default(),
         owner: None,
     }
 }

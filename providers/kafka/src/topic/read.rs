@@ -6,9 +6,8 @@ use crate::client::{Cluster, Failure};
 use crate::errors::code;
 use crate::sys::{ConfigEntry, TopicShape};
 use datamesh_provider::{
-    Attributes, Context, ErrorKind, LiveObject, ObjectId, ProviderError, ReadRequest, ReadResult, Sink,
+    Context, ErrorKind, LiveObject, ObjectId, Packed, ProviderError, ReadRequest, ReadResult, Sink,
 };
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is to be read of a topic.
@@ -32,18 +31,15 @@ impl LiveTopic {
             id: ObjectId::new(name),
             incarnation: self.topic_id.clone(),
             attributes: encode(&self.attrs),
-            computed: Attributes::new(),
+            computed: Packed::default(),
             owner: None,
         }
     }
 }
 
-pub(crate) fn encode(attrs: &TopicAttrs) -> Attributes {
-    match serde_json::to_value(attrs) {
-        Ok(Value::Object(map)) => map,
-        // Texts and numbers always encode as a map.
-        _ => Attributes::new(),
-    }
+pub(crate) fn encode(attrs: &TopicAttrs) -> Packed {
+    // Texts and numbers always encode as a map.
+    Packed::encode(attrs).unwrap_or_default()
 }
 
 /// `None` when the broker says that there is no such topic.

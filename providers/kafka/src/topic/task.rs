@@ -4,8 +4,7 @@ use super::diff::config_edits;
 use super::read::{Wanted, encode};
 use super::{KafkaTopic, TopicAttrs};
 use crate::sys::Edit;
-use datamesh_provider::{Attributes, LiveObject, ObjectId, Operation, Resource as _};
-use serde_json::Value;
+use datamesh_provider::{LiveObject, ObjectId, Operation, Packed, Resource as _};
 
 /// The steps of a topic's changes, by the names the diff gives them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,17 +134,15 @@ impl<'a> Task<'a> {
             id: ObjectId::new(self.name()),
             incarnation: self.op.incarnation.clone(),
             attributes: encode(&attrs),
-            computed: Attributes::new(),
+            computed: Packed::default(),
             owner: None,
         }
     }
 }
 
-fn decode(attrs: Option<&Attributes>) -> Result<TopicAttrs, String> {
-    let value = Value::Object(attrs.cloned().unwrap_or_default());
-    serde_json::from_value(value)
-        .map(KafkaTopic::normalize)
-        .map_err(|e| format!("the attributes do not decode: {e}"))
+fn decode(attrs: Option<&Packed>) -> Result<TopicAttrs, String> {
+    let attrs = attrs.map_or_else(|| Ok(TopicAttrs::default()), Packed::decode);
+    attrs.map(KafkaTopic::normalize).map_err(|e| format!("the attributes do not decode: {e}"))
 }
 
 /// What a broker takes as the name of a topic.
@@ -158,7 +155,7 @@ pub(crate) fn is_topic_name(name: &str) -> bool {
 mod tests {
     use super::*;
     use datamesh_provider::{OpAction, OperationId, SystemName, TypeName};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn op(name: &str, step: &str, planned: Value) -> Operation {
         Operation {
@@ -169,9 +166,9 @@ mod tests {
             object: ObjectId::new(name),
             action: OpAction::Update,
             step: step.into(),
-            prior: json!({"config": {"a": "1", "b": "2"}}).as_object().cloned(),
-            live: json!({"partitions": 1, "config": {"a": "1", "b": "2", "c": "3"}}).as_object().cloned(),
-            planned: planned.as_object().cloned(),
+            prior: Packed::encode(&json!({"config": {"a": "1", "b": "2"}})).ok(),
+            live: Packed::encode(&json!({"partitions": 1, "config": {"a": "1", "b": "2", "c": "3"}})).ok(),
+            planned: Packed::encode(&planned).ok(),
             incarnation: Some("id".into()),
             owner: String::new(),
         }
@@ -199,8 +196,7 @@ mod tests {
     fn an_acknowledged_step_is_what_the_topic_must_be() {
         let op = op("t", "config", json!({"partitions": 4, "config": {"a": "9"}}));
         let config = Task::new(&op).expect("task");
-        let now: TopicAttrs =
-            serde_json::from_value(Value::Object(config.acknowledged().attributes)).expect("attributes");
+        let now: TopicAttrs = config.acknowledged().attributes.decode().expect("attributes");
         assert_eq!(now.config, [("a", "9"), ("c", "3")].map(|(k, v)| (k.to_owned(), v.to_owned())).into());
         assert!(config.shows_in(&now));
         assert!(!config.shows_in(&config.live));

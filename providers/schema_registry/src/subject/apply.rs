@@ -5,9 +5,8 @@ use super::read::{Found, Wanted, subject};
 use super::{STEP_DELETE, STEP_LEVEL, STEP_MODE, STEP_PURGE, STEP_SCHEMA, SubjectAttrs};
 use crate::client::{Api, CallError, NewSchema, Pinned};
 use datamesh_provider::{
-    Attributes, Context, ErrorKind, Interruption, OpAction, Operation, Outcome, ProviderError, Refusal,
+    Context, ErrorKind, Interruption, OpAction, Operation, Outcome, Packed, ProviderError, Refusal,
 };
-use serde_json::Value;
 use std::time::Duration;
 
 const FIRST_LOOK: Duration = Duration::from_millis(20);
@@ -238,9 +237,8 @@ fn not_visible(
     Outcome::Indeterminate(Interruption::NoAnswer(error))
 }
 
-pub(super) fn decode(attrs: Option<&Attributes>) -> SubjectAttrs {
-    let map = attrs.cloned().unwrap_or_default();
-    let attrs: SubjectAttrs = serde_json::from_value(Value::Object(map)).unwrap_or_default();
+pub(super) fn decode(attrs: Option<&Packed>) -> SubjectAttrs {
+    let attrs = attrs.and_then(|attrs| attrs.decode().ok()).unwrap_or_default();
     super::normalize::normalize(attrs)
 }
 

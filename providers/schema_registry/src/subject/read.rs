@@ -1,9 +1,11 @@
 //! Reads one subject.
 
+use super::apply::decode;
 use super::{Reference, SubjectAttrs};
 use crate::client::{Api, Pinned, Registered};
-use datamesh_provider::{Attributes, Context, ErrorKind, LiveObject, ObjectId, ProviderError, ReadRequest};
-use serde_json::Value;
+use datamesh_provider::{Context, ErrorKind, LiveObject, ObjectId, Packed, ProviderError, ReadRequest};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// The subject as it is; `None` only when the registry said that it does not exist.
 pub(crate) async fn read(
@@ -12,7 +14,7 @@ pub(crate) async fn read(
     request: &ReadRequest,
 ) -> Result<Option<LiveObject>, ProviderError> {
     let name = request.id.as_str();
-    let mut wanted = Wanted::by(request.managed.iter().map(AsRef::as_ref));
+    let mut wanted = Wanted::by(&request.managed);
     wanted.remains &= request.remains;
     let mut found = subject(api, cx, name, wanted).await?;
     if let Some(found) = found.as_mut().filter(|found| !wanted.level && found.differs(request)) {
@@ -31,7 +33,7 @@ pub(crate) struct Found {
     name: String,
     pub(crate) attrs: SubjectAttrs,
     /// The numbers of the latest version, if there is one.
-    computed: Attributes,
+    computed: Packed,
 }
 
 /// What costs a call of its own, and is read only where somebody manages it.
@@ -43,11 +45,24 @@ pub(crate) struct Wanted {
     pub(crate) remains: bool,
 }
 
+/// Which settings are spoken of, whatever is said; the text of the schema is passed over.
+#[derive(Deserialize)]
+struct Said {
+    compatibility: Option<IgnoredAny>,
+    mode: Option<IgnoredAny>,
+    purge: Option<IgnoredAny>,
+}
+
 impl Wanted {
     /// What any of these speak of.
-    pub(crate) fn by<'a>(all: impl Iterator<Item = &'a Attributes> + Clone) -> Self {
-        let speaks_of = |name| all.clone().any(|attrs| attrs.contains_key(name));
-        Self { level: speaks_of("compatibility"), mode: speaks_of("mode"), remains: speaks_of("purge") }
+    pub(crate) fn by<'a>(all: impl IntoIterator<Item = &'a Packed>) -> Self {
+        let mut wanted = Self { level: false, mode: false, remains: false };
+        for said in all.into_iter().filter_map(|attrs| attrs.decode::<Said>().ok()) {
+            wanted.level |= said.compatibility.is_some();
+            wanted.mode |= said.mode.is_some();
+            wanted.remains |= said.purge.is_some();
+        }
+        wanted
     }
 }
 
@@ -62,7 +77,7 @@ pub(crate) async fn subject(
     else {
         let left = wanted.remains && api.is_deleted_softly(cx, name).await?;
         let attrs = SubjectAttrs { deleted: Some(true), ..SubjectAttrs::default() };
-        return Ok(left.then(|| Found { name: name.to_owned(), attrs, computed: Attributes::new() }));
+        return Ok(left.then(|| Found { name: name.to_owned(), attrs, computed: Packed::default() }));
     };
     let references = references.into_iter().map(|Pinned { name, subject, .. }| Reference { name, subject });
     let references = references.collect();
@@ -85,24 +100,20 @@ pub(crate) async fn subject(
 impl Found {
     /// Whether somebody declares another schema than this one.
     fn differs(&self, request: &ReadRequest) -> bool {
-        let differs = |attrs: &Attributes| {
-            let declared = super::apply::decode(Some(attrs));
+        let differs = |attrs: &Packed| {
+            let declared = decode(Some(attrs));
             declared.schema.is_some() && !self.attrs.same_schema(&declared)
         };
-        request.managed.iter().map(AsRef::as_ref).any(differs)
+        request.managed.iter().any(differs)
     }
 
     pub(crate) fn live(&self) -> LiveObject {
-        let attributes = match serde_json::to_value(&self.attrs) {
-            Ok(Value::Object(map)) => map,
-            // Texts and lists of them always encode as a map.
-            _ => Attributes::new(),
-        };
         LiveObject {
             id: ObjectId::new(self.name.as_str()),
             // Deleted and made again, a subject goes on counting its versions: nothing tells the two apart.
             incarnation: None,
-            attributes,
+            // Texts and lists of them always encode as a map.
+            attributes: Packed::encode(&self.attrs).unwrap_or_default(),
             computed: self.computed.clone(),
             owner: None,
         }

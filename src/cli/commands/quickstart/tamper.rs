@@ -4,10 +4,10 @@ use crate::cli::codes;
 use crate::cli::commands::open;
 use crate::cli::invocation::Invocation;
 use datamesh_provider::{
-    Address, Attributes, ConnectRequest, Diagnostic, OpAction, OpOutcome, Operation, OperationId, Outcome,
+    Address, ConnectRequest, Diagnostic, OpAction, OpOutcome, Operation, OperationId, Outcome, Packed,
     ProviderError, SystemName, TypeName,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -36,8 +36,8 @@ pub(super) async fn shorten_retention(run: &Invocation, root: &Path) -> Result<S
         object: record.object.clone(),
         action: OpAction::Update,
         step: "config".to_owned(),
-        prior: Some(Attributes::clone(&record.attributes)),
-        live: Some(Attributes::clone(&record.attributes)),
+        prior: Some(record.attributes.clone()),
+        live: Some(record.attributes.clone()),
         planned: Some(config("3600000")),
         incarnation: record.incarnation.clone(),
         owner: String::new(),
@@ -52,11 +52,8 @@ pub(super) async fn shorten_retention(run: &Invocation, root: &Path) -> Result<S
     }
 }
 
-fn config(retention: &str) -> Attributes {
-    match json!({"config": {"retention.ms": retention}}) {
-        Value::Object(map) => map,
-        _ => Attributes::new(),
-    }
+fn config(retention: &str) -> Packed {
+    Packed::from_iter([("config".to_owned(), json!({"retention.ms": retention}))])
 }
 
 fn failed(why: &str) -> Box<Diagnostic> {

@@ -1,10 +1,10 @@
 //! The plan as one document. It keeps Terraform's names, so that rules written for those carry over.
 
 use datamesh_core::plan::{Action, Drift, Plan, PlannedOperation, ResourceChange, Summary};
-use datamesh_provider::{Address, AttributeChange, Class, ObjectId, OpAction, Planned};
+use datamesh_provider::{Address, AttributeChange, Attributes, Class, ObjectId, OpAction, Packed, Planned};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -160,8 +160,10 @@ pub struct ChangeView<'a> {
 pub struct ChangeBody<'a> {
     pub actions: Vec<ActionWord>,
     /// `null` where there is nothing. A value that must not be shown is `null` as well.
-    pub before: Value,
-    pub after: Value,
+    #[schemars(with = "Value")]
+    pub before: Option<Packed>,
+    #[schemars(with = "Value")]
+    pub after: Option<Packed>,
     /// What the system will assign: `true` each.
     pub after_unknown: BTreeMap<&'a str, bool>,
     /// Where values are that must not be shown.
@@ -185,7 +187,7 @@ impl<'a> ChangeView<'a> {
         let is_hidden = |attribute: &&AttributeChange| attribute.after == Planned::Sensitive;
         let hidden: Vec<&AttributeChange> = change.attributes.iter().filter(is_hidden).collect();
         let replaces = change.action == Action::Replace;
-        let as_declared = change.declared.as_deref().filter(|_| change.action == Action::NoOp);
+        let as_declared = change.declared.as_ref().filter(|_| change.action == Action::NoOp);
         let body = ChangeBody {
             actions: actions(change.action),
             before: masked(change.live.as_ref().or(change.prior.as_ref()).or(as_declared), &hidden),
@@ -210,19 +212,23 @@ impl<'a> ChangeView<'a> {
 }
 
 /// Attributes without the values that must not be shown.
-fn masked(attributes: Option<&Map<String, Value>>, hidden: &[&AttributeChange]) -> Value {
-    let Some(attributes) = attributes else { return Value::Null };
-    let mut value = Value::Object(attributes.clone());
+fn masked(attributes: Option<&Packed>, hidden: &[&AttributeChange]) -> Option<Packed> {
+    let attributes = attributes?;
+    if hidden.is_empty() {
+        return Some(attributes.clone());
+    }
+    let mut shown = Attributes::clone(attributes);
     for change in hidden {
-        let mut at = Some(&mut value);
-        for part in &change.path {
+        let (first, rest) = change.path.split_first()?;
+        let mut at = shown.get_mut(first);
+        for part in rest {
             at = at.and_then(|value| value.get_mut(part.as_str()));
         }
         if let Some(place) = at {
             *place = Value::Null;
         }
     }
-    value
+    Some(shown.into())
 }
 
 /// One attribute that differs. Without `before` and `after` it must not be shown.
