@@ -5,8 +5,8 @@ use super::index::{Index, LiveSide, PriorSide, Sides, physical};
 use super::types::{Action, Drift, Origin, PlanOptions, PriorResource, RecordSpec, ResourceChange};
 use crate::graph::DesiredResource;
 use datamesh_provider::{
-    Address, AttributeChange, Attributes, ChangeSpec, Class, Diagnostic, Diagnostics, Disposition,
-    LiveObject, Packed, Planned, SpanMap, View, lineage_of,
+    Address, AttributeChange, Attributes, ChangeSpec, Class, DecodeError, Diagnostic, Diagnostics,
+    Disposition, LiveObject, Packed, Planned, SpanMap, View, lineage_of,
 };
 use serde_json::Value;
 
@@ -113,9 +113,10 @@ fn conflict(index: &Index<'_>, sides: &Sides<'_>, wanted: &DesiredResource) -> O
 
 fn create(sides: &Sides<'_>, wanted: &DesiredResource, reason: &str) -> Decision {
     let filled = sides.filled.clone().unwrap_or_default();
-    let view = match &sides.prior {
+    let known = sides.prior.as_ref().map(PriorSide::known);
+    let view = match &known {
         None => View::Create { desired: &filled },
-        Some(prior) => View::Gone { prior: prior.known(), desired: Some(&filled) },
+        Some(prior) => View::Gone { prior, desired: Some(&filled) },
     };
     let (spec, diagnostics) = match diff(sides, view, &wanted.object.spans) {
         Ok(found) => found,
@@ -123,7 +124,7 @@ fn create(sides: &Sides<'_>, wanted: &DesiredResource, reason: &str) -> Decision
     };
     let mut change = blank(sides, wanted, Action::Create, reason);
     change.computed = computed_names(sides);
-    change.planned = Some(filled);
+    (change.prior, change.planned) = (known, Some(filled));
     change.incarnation = None;
     change.attributes = spec.changes;
     change.notes.extend(spec.notes);
@@ -218,12 +219,16 @@ fn update(
     // A creation that was cut off goes on: what it was to give is still to come.
     let filled = sides.filled.clone().filter(|_| unfinished);
     let desired = filled.unwrap_or_else(|| declared.clone());
-    let view = View::Update { prior: prior.known(), live, desired: &desired };
-    let (spec, diagnostics) = match diff(sides, view, &wanted.object.spans) {
+    let declared_changed = declared != prior.attributes;
+    let at = &wanted.object.spans;
+    let found = match desired == prior.attributes {
+        true => judged(sides, drift(sides, prior, live, at)),
+        false => diff(sides, View::Update { prior: &prior.known(), live, desired: &desired }, at),
+    };
+    let (spec, diagnostics) = match found {
         Ok(found) => found,
         Err(decision) => return *decision,
     };
-    let declared_changed = declared != prior.attributes;
     let drift = match declared_changed || unfinished {
         true => drift_of(sides, prior, live),
         // What is declared is what was applied: the difference is the drift.
@@ -247,7 +252,7 @@ fn update(
         // What is no longer declared is still ours, until the provider has seen it there and taken it away.
         let ours = either(&desired, &prior.attributes).into();
         change.live = sides.ty.managed(live, &ours).or_else(|_| sides.ty.managed(live, &desired)).ok();
-        change.prior = Some(prior.known().clone());
+        change.prior = Some(prior.known());
         change.planned = Some(desired);
     }
     Decision { change: Some(change), drift, diagnostics, unreadable: None }
@@ -283,9 +288,17 @@ pub(crate) fn either(first: &Attributes, second: &Attributes) -> Attributes {
 
 /// What differs live from what was last applied, read from applied to live.
 pub(crate) fn drift_of(sides: &Sides<'_>, prior: &PriorSide<'_>, live: &Packed) -> Option<Drift> {
-    let view = View::Update { prior: prior.known(), live, desired: &prior.attributes };
-    let (spec, _) = sides.ty.diff(view, sides.facts, &SpanMap::default()).ok()?;
+    let (spec, _) = drift(sides, prior, live, &SpanMap::default()).ok()?;
     drifted(sides, prior, spec.changes)
+}
+
+fn drift(
+    sides: &Sides<'_>,
+    prior: &PriorSide<'_>,
+    live: &Packed,
+    at: &SpanMap,
+) -> Result<(ChangeSpec, Diagnostics), DecodeError> {
+    sides.ty.drift(&prior.attributes, &prior.record.computed, live, sides.facts, at)
 }
 
 /// The same where it is known already what differs from what was applied.
@@ -439,15 +452,23 @@ fn brake(mut decision: Decision, wanted: &DesiredResource, options: &PlanOptions
     decision
 }
 
-/// Runs the type's diff; an attribute map that does not decode, or a replacement, is an error.
+/// Runs the type's diff.
 fn diff(
     sides: &Sides<'_>,
     view: View<'_, Packed>,
     at: &SpanMap,
 ) -> Result<(ChangeSpec, Diagnostics), Box<Decision>> {
+    judged(sides, sides.ty.diff(view, sides.facts, at))
+}
+
+/// What a diff found; attributes that do not decode, or a replacement, are an error.
+fn judged(
+    sides: &Sides<'_>,
+    found: Result<(ChangeSpec, Diagnostics), DecodeError>,
+) -> Result<(ChangeSpec, Diagnostics), Box<Decision>> {
     let owner = sides.address.owner();
     let span = sides.desired.and_then(|d| d.span);
-    match sides.ty.diff(view, sides.facts, at) {
+    match found {
         Err(error) => {
             let detail = format!(
                 "{error} (for {}). This is a bug of the tool, or the state was edited by hand.",
@@ -502,7 +523,7 @@ fn blank(sides: &Sides<'_>, wanted: &DesiredResource, action: Action, reason: &s
         unchanged: 0,
         notes,
         computed: Vec::new(),
-        prior: prior.map(|prior| prior.known().clone()),
+        prior: None,
         live: None,
         planned: sides.declared.clone(),
         declared: sides.declared.clone(),

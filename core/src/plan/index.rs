@@ -32,16 +32,17 @@ pub(crate) struct Sides<'a> {
 pub(crate) struct PriorSide<'a> {
     pub(crate) record: &'a PriorResource,
     pub(crate) attributes: Packed,
-    /// The same with what the system assigned to its parts, where its type goes by that.
-    recalled: Option<Packed>,
+    ty: &'static dyn ResourceType,
     /// The address it had, where a move brings it here.
     pub(crate) moved_from: Option<&'a Address>,
 }
 
 impl PriorSide<'_> {
-    /// What was last applied, as a diff wants to know it.
-    pub(crate) fn known(&self) -> &Packed {
-        self.recalled.as_ref().unwrap_or(&self.attributes)
+    /// What was last applied, as a diff wants to know it: with what the system assigned to its parts, where its type
+    /// goes by that.
+    pub(crate) fn known(&self) -> Packed {
+        let recalled = self.ty.recall(&self.attributes, &self.record.computed);
+        recalled.unwrap_or_else(|| self.attributes.clone())
     }
 }
 
@@ -182,8 +183,7 @@ impl<'a> Index<'a> {
                     Some(declared) => declared.clone(),
                     None => normal(ty, &record.attributes).map_err(bad)?,
                 };
-                let recalled = ty.recall(&attributes, &record.computed);
-                Some(PriorSide { record, attributes, recalled, moved_from })
+                Some(PriorSide { record, attributes, ty, moved_from })
             }
         };
         let key = match (&prior, desired) {

@@ -29,6 +29,19 @@ pub fn read_set(
             request.remains |= goes;
         }
     }
+    by_system(wanted)
+}
+
+/// What to read where everything is declared as it is recorded: a guess, before the manifests are known.
+pub fn recorded_set(prior: &Prior) -> BTreeMap<SystemName, Vec<ReadRequest>> {
+    let mut wanted = Wanted::new();
+    for record in prior.resources.values() {
+        want(&mut wanted, &record.system, &record.ty, &record.id, &record.attributes);
+    }
+    by_system(wanted)
+}
+
+fn by_system(wanted: Wanted) -> BTreeMap<SystemName, Vec<ReadRequest>> {
     let mut by_system: BTreeMap<SystemName, Vec<ReadRequest>> = BTreeMap::new();
     for ((system, ..), request) in wanted {
         by_system.entry(system).or_default().push(request);

@@ -78,7 +78,7 @@ pub(crate) fn undeclared(
             delete.live = sides.ty.managed(attributes, &prior.attributes).ok();
             delete.incarnation = object.incarnation.clone().or(delete.incarnation);
             delete.class = if sides.ty.schema().data_bearing { Class::DataLoss } else { Class::Safe };
-            let view = View::Remove { prior: prior.known(), live: attributes };
+            let view = View::Remove { prior: &prior.known(), live: attributes };
             let mut result = Decision::default();
             if let Ok((spec, diagnostics)) = sides.ty.diff(view, sides.facts, &SpanMap::default()) {
                 delete.steps = spec.steps;
@@ -240,7 +240,7 @@ fn base(prior: &PriorSide<'_>, action: Action, reason: String) -> ResourceChange
         unchanged: 0,
         notes: Vec::new(),
         computed: Vec::new(),
-        prior: Some(prior.known().clone()),
+        prior: Some(prior.known()),
         live: None,
         planned: None,
         declared: None,

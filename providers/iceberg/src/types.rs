@@ -1,6 +1,7 @@
 //! Column types: the attribute form (without ids) and the table specification's JSON form (with ids).
 
-use serde::de::Error as _;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -33,9 +34,16 @@ pub(crate) enum Primitive {
 
 impl Primitive {
     pub(crate) fn parse(text: &str) -> Self {
-        let lean: String =
-            text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
-        match lean.as_str() {
+        Self::named(text).unwrap_or_else(|| {
+            let lean: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+            let lean = lean.to_ascii_lowercase();
+            let parsed = Self::named(&lean).or_else(|| parameters(&lean));
+            parsed.unwrap_or_else(|| Self::Other(text.trim().to_owned()))
+        })
+    }
+
+    fn named(text: &str) -> Option<Self> {
+        Some(match text {
             "boolean" => Self::Boolean,
             "int" => Self::Int,
             "long" => Self::Long,
@@ -50,8 +58,8 @@ impl Primitive {
             "string" => Self::String,
             "uuid" => Self::Uuid,
             "binary" => Self::Binary,
-            _ => parameters(&lean).unwrap_or_else(|| Self::Other(text.trim().to_owned())),
-        }
+            _ => return None,
+        })
     }
 
     pub(crate) fn is_timestamp(&self) -> bool {
@@ -114,23 +122,24 @@ pub(crate) enum Type {
 }
 
 /// A column, or a field of a struct.
+// In the order of their names, as they are written: nothing has to be put in order then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Field {
-    pub(crate) name: String,
-    #[serde(rename = "type")]
-    pub(crate) ty: Type,
-    #[serde(default)]
-    pub(crate) required: bool,
     /// `None`: the comment is not managed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) doc: Option<String>,
-    /// Declared: earlier names, oldest first. An empty list says that it never had another.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) renamed_from: Option<Vec<String>>,
     /// Live, and last applied: the number by which the catalog knows the column, whatever its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<i64>,
+    pub(crate) name: String,
+    /// Declared: earlier names, oldest first. An empty list says that it never had another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) renamed_from: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) required: bool,
+    #[serde(rename = "type")]
+    pub(crate) ty: Type,
 }
 
 impl fmt::Display for Type {
@@ -165,12 +174,7 @@ impl Type {
         }
     }
 
-    fn from_attributes(value: Value) -> Result<Self, String> {
-        let mut map = match value {
-            Value::String(text) => return Ok(Self::Primitive(Primitive::parse(&text))),
-            Value::Object(map) => map,
-            other => return Err(format!("a type is a name or a map, not {other}")),
-        };
+    fn from_attributes(mut map: Map<String, Value>) -> Result<Self, String> {
         let kind = map.remove("type").unwrap_or_default();
         let ty = match kind.as_str() {
             Some("struct") => {
@@ -242,7 +246,7 @@ impl Type {
 
 fn take_type(map: &mut Map<String, Value>, key: &str) -> Result<Box<Type>, String> {
     let value = map.remove(key).ok_or_else(|| format!("a nested type has no `{key}`"))?;
-    Type::from_attributes(value).map(Box::new)
+    Type::deserialize(value).map(Box::new).map_err(|error| error.to_string())
 }
 
 fn take_bool(map: &mut Map<String, Value>, key: &str) -> Result<bool, String> {
@@ -314,13 +318,36 @@ pub(crate) fn find<'a>(fields: &'a [Field], path: &str) -> Option<Found<'a>> {
 
 impl Serialize for Type {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_attributes().serialize(serializer)
+        match self {
+            Self::Primitive(primitive) => serializer.collect_str(primitive),
+            nested => nested.to_attributes().serialize(serializer),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Type {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_attributes(Value::deserialize(deserializer)?).map_err(D::Error::custom)
+        deserializer.deserialize_any(Spelled)
+    }
+}
+
+/// Nearly every column is of a primitive type: of these no tree is made.
+struct Spelled;
+
+impl<'de> Visitor<'de> for Spelled {
+    type Value = Type;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a type, or a map")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Type, E> {
+        Ok(Type::Primitive(Primitive::parse(text)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Type, A::Error> {
+        let nested = Map::deserialize(MapAccessDeserializer::new(map))?;
+        Type::from_attributes(nested).map_err(de::Error::custom)
     }
 }
 

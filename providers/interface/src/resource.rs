@@ -120,6 +120,16 @@ pub trait ResourceType: fmt::Debug + Send + Sync {
         facts: &Facts,
         at: &SpanMap,
     ) -> Result<(ChangeSpec, Diagnostics), DecodeError>;
+    /// The diff of what was applied and is still wanted: what somebody else changed. `assigned`: what the system gave
+    /// to it then, which [`Self::recall`] would put into what was applied.
+    fn drift(
+        &self,
+        applied: &Packed,
+        assigned: &Packed,
+        live: &Packed,
+        facts: &Facts,
+        at: &SpanMap,
+    ) -> Result<(ChangeSpec, Diagnostics), DecodeError>;
     fn managed(&self, live: &Packed, like: &Packed) -> Result<Packed, DecodeError>;
     fn recall(&self, prior: &Packed, computed: &Packed) -> Option<Packed>;
     fn upgrade(&self, from: u32, raw: Attributes) -> Result<Packed, DecodeError>;
@@ -209,6 +219,20 @@ impl<R: Resource> ResourceType for Erased<R> {
         let mut room = Vec::with_capacity(3);
         let view = decode_view::<R>(view, &mut room)?;
         Ok(R::diff(view, facts, at))
+    }
+
+    fn drift(
+        &self,
+        applied: &Packed,
+        assigned: &Packed,
+        live: &Packed,
+        facts: &Facts,
+        at: &SpanMap,
+    ) -> Result<(ChangeSpec, Diagnostics), DecodeError> {
+        let desired = decode::<R>(applied)?;
+        let recalled = R::recall(desired.clone(), assigned).map(R::normalize);
+        let (prior, live) = (recalled.as_ref().unwrap_or(&desired), decode::<R>(live)?);
+        Ok(R::diff(View::Update { prior, live: &live, desired: &desired }, facts, at))
     }
 
     fn managed(&self, live: &Packed, like: &Packed) -> Result<Packed, DecodeError> {

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 /// What the catalog assigns to a table. What is not needed of it is left alone when it is read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Assigned<'a> {
-    #[serde(default)]
-    pub(super) uuid: Cow<'a, str>,
-    #[serde(default)]
-    pub(super) location: Cow<'a, str>,
     /// The numbers of the columns by dotted name.
     pub(super) column_ids: Option<BTreeMap<Cow<'a, str>, i64>>,
+    #[serde(default)]
+    pub(super) location: Cow<'a, str>,
+    #[serde(default)]
+    pub(super) uuid: Cow<'a, str>,
 }
 
 /// The columns that were applied, with the numbers they had.

@@ -17,34 +17,34 @@ pub(super) const NARROW: &str = "narrow";
 pub(crate) struct Attrs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fields: Option<Vec<Field>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) format_version: Option<u8>,
     /// Names of the primary key's columns; a set, kept sorted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) identifier_fields: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) partition_by: Option<Vec<PartitionField>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) sort_by: Option<Vec<SortField>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) properties: Option<BTreeMap<String, String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) location: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) format_version: Option<u8>,
+    pub(crate) partition_by: Option<Vec<PartitionField>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) properties: Option<BTreeMap<String, String>>,
     /// Whether the files go with the table: about a deletion to come, so that no catalog knows of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) purge: Option<bool>,
     /// Live alone: ids of the columns that any partition spec or sort order of the table's history goes by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) referenced: Option<BTreeSet<i64>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sort_by: Option<Vec<SortField>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PartitionField {
+    pub(crate) name: String,
     /// A column's name; dotted for a field of a struct.
     pub(crate) source: String,
     pub(crate) transform: Transform,
-    pub(crate) name: String,
 }
 
 impl PartitionField {
