@@ -47,23 +47,23 @@ pub fn run(args: impl IntoIterator<Item = OsString>, providers: Providers) -> Ex
         }
     };
     let invocation = Invocation { global: cli.global, cwd, ui, providers };
-    dispatch(&cli.command, &invocation)
+    dispatch(cli.command, invocation)
 }
 
-fn dispatch(command: &Command, run: &Invocation) -> Exit {
-    if run.ui.json && streams(command) {
+fn dispatch(command: Command, run: Invocation) -> Exit {
+    if run.ui.json && streams(&command) {
         run.ui.out(&render::json::version());
     }
-    match command {
-        Command::New(args) => new::run(args, run),
-        Command::Validate(args) => validate::run(args, run),
-        Command::Graph(args) => graph::run(args, run),
-        Command::Breaking(args) => breaking::run(args, run),
-        Command::Schema(args) => schema::run(args, run),
-        Command::Demo => demo::run(run),
+    match &command {
+        Command::New(args) => new::run(args, &run),
+        Command::Validate(args) => validate::run(args, &run),
+        Command::Graph(args) => graph::run(args, &run),
+        Command::Breaking(args) => breaking::run(args, &run),
+        Command::Schema(args) => schema::run(args, &run),
+        Command::Demo => demo::run(&run),
         // Runs other commands, each with a runtime of its own.
-        Command::Quickstart(args) => quickstart::run(args, run),
-        waiting => {
+        Command::Quickstart(args) => quickstart::run(args, &run),
+        _ => {
             let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
                 Ok(runtime) => runtime,
                 Err(error) => {
@@ -71,7 +71,9 @@ fn dispatch(command: &Command, run: &Invocation) -> Exit {
                     return run.ui.fail(Diagnostic::error(codes::ENGINE, detail));
                 }
             };
-            runtime.block_on(dispatch_waiting(waiting, run))
+            // As a task of the runtime, which does not wake another thread for each answer.
+            let task = runtime.spawn(async move { dispatch_waiting(&command, &run).await });
+            runtime.block_on(task).unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
         }
     }
 }

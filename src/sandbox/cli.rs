@@ -97,7 +97,7 @@ pub struct Surroundings<'a> {
 pub async fn run(
     args: &SandboxArgs,
     around: Surroundings<'_>,
-    out: &mut dyn Write,
+    out: &mut (dyn Write + Send),
 ) -> Result<(), SandboxError> {
     let written = |r: io::Result<()>| r.map_err(SandboxError::io("write to", Path::new("the output")));
     match &args.command {
@@ -180,7 +180,7 @@ async fn write_logs(
     files: &[(&'static str, PathBuf)],
     lines: usize,
     follow: bool,
-    out: &mut dyn Write,
+    out: &mut (dyn Write + Send),
 ) -> io::Result<()> {
     let mut read = Vec::new();
     for (name, path) in files {
@@ -220,7 +220,7 @@ fn added(path: &Path, at: &mut u64) -> io::Result<Vec<String>> {
 }
 
 /// Servers write what clients sent them: control characters are shown, not obeyed.
-fn write_line(out: &mut dyn Write, files: usize, name: &str, line: &str) -> io::Result<()> {
+fn write_line(out: &mut (dyn Write + Send), files: usize, name: &str, line: &str) -> io::Result<()> {
     let mut clean = String::with_capacity(line.len());
     for c in line.chars() {
         if c.is_control() && c != '\t' { clean.extend(c.escape_default()) } else { clean.push(c) }
