@@ -3,6 +3,7 @@
 //! A [`Session`] is one run in one environment. [`Session::plan`] reads and decides; [`Session::apply`] carries a
 //! plan out under the locks of its domains. What to do is decided in `datamesh_core::plan` alone.
 
+mod ahead;
 mod apply;
 mod applying;
 mod audit;

@@ -46,6 +46,13 @@ pub struct Asked {
     pub destroy: bool,
 }
 
+impl Asked {
+    /// Whether nothing narrows what is planned.
+    pub fn is_whole(&self) -> bool {
+        self.paths.is_empty() && self.targets.is_empty()
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum PlanFileError {
     #[error("{path}: {source}")]

@@ -155,8 +155,7 @@ impl Session {
         let targets = select("--target", &asked.targets);
         let adopt = select("--adopt", &asked.adopt);
         let allow_destroy = select("--allow-destroy", &asked.allow_destroy);
-        let narrowed = !asked.targets.is_empty() || !asked.paths.is_empty();
-        let only = narrowed.then(|| {
+        let only = (!asked.is_whole()).then(|| {
             let mut only = targets;
             only.extend(below_paths(&asked.paths, desired, prior, diagnostics));
             with_dependencies(only, desired, asked.destroy)

@@ -1,8 +1,9 @@
 //! What a plan is made from: the state, the manifests resolved over it, and the systems, read without a lock.
 
+use super::ahead::Before;
 use super::planning::{PlanRequest, hold_back};
 use super::recover::{self, Settled};
-use super::refresh::ObjectKey;
+use super::refresh::{ObjectKey, Requests};
 use super::session::Session;
 use super::systems::Systems;
 use super::{codes, prior, refresh};
@@ -12,8 +13,9 @@ use datamesh_core::graph::resolve::resolve;
 use datamesh_core::manifest::Manifest;
 use datamesh_core::plan::{self, Pending, PlanOptions, Prior, ShardVersion, Snapshot, read_set};
 use datamesh_provider::{Address, Diagnostic, Diagnostics, Event, SystemName};
-use datamesh_state::{Found, Others, Recovery, Shard, Snapshot as StateSnapshot, StateError};
-use std::collections::{BTreeMap, BTreeSet};
+use datamesh_state::{Others, Recovery, Shard, Snapshot as StateSnapshot, StateError};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::PoisonError;
 
 /// Everything a plan or a drift report is made from.
 pub(super) struct Prepared {
@@ -23,6 +25,8 @@ pub(super) struct Prepared {
     pub(super) desired: DesiredGraph,
     pub(super) prior: Prior,
     pub(super) options: PlanOptions,
+    /// What the snapshot answers.
+    asked: Requests,
     pub(super) snapshot: Snapshot,
     pub(super) systems: Systems,
     pub(super) diagnostics: Diagnostics,
@@ -33,16 +37,14 @@ impl Session {
     /// of it.
     pub(super) async fn prepare(&self, request: &PlanRequest) -> Result<Prepared, StateError> {
         let environment = &self.environment.name;
-        let mut state = self.store.load(environment).await?;
-        let mut before = None;
+        let (mut state, mut before) = self.begin(request).await?;
         let mut round = 1;
         loop {
             let seen = state.seen();
-            let ours = |found: &Found| found.shard.repository == self.repository;
             let foreign: BTreeSet<String> = state
                 .shards
                 .iter()
-                .filter(|(_, found)| !ours(found))
+                .filter(|(_, found)| !self.owns(&found.shard))
                 .map(|(domain, _)| domain.clone())
                 .collect();
             let mut prepared = self.prepare_over(self.ours(state)?, before, request).await?;
@@ -61,8 +63,17 @@ impl Session {
             }
             round += 1;
             state = self.store.load(environment).await?;
-            let Prepared { snapshot, systems, .. } = prepared;
-            before = Some(Before { snapshot, systems, changed: state.changed_since(&seen) });
+            let Prepared { asked, snapshot, systems, .. } = prepared;
+            before = Some(Before { asked, snapshot, systems, changed: state.changed_since(&seen) });
+        }
+    }
+
+    /// The state, and what was read ahead of all that is recorded, unless less is asked for.
+    async fn begin(&self, request: &PlanRequest) -> Result<(StateSnapshot, Option<Before>), StateError> {
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match ahead.filter(|_| request.snapshot.is_none() && request.asked.is_whole()) {
+            Some(ahead) => ahead.map(|(state, before)| (state, Some(before))),
+            None => Ok((self.store.load(&self.environment.name).await?, None)),
         }
     }
 
@@ -77,21 +88,20 @@ impl Session {
         let mut desired = self.resolved(&shards, &mut diagnostics);
         self.recorded_but_unread(&shards, &desired, &mut diagnostics);
 
-        self.cx().events.event(Event::Phase { name: "refresh" });
+        if before.is_none() {
+            self.cx().events.event(Event::Phase { name: "refresh" });
+        }
         let mut needed: BTreeSet<SystemName> =
             desired.resources.values().map(|resource| resource.object.system.clone()).collect();
         needed.extend(shards.values().flat_map(|shard| shard.resources.values().map(|r| r.system.clone())));
         needed.extend(shards.values().flat_map(|shard| shard.pending.values().map(|i| i.system.clone())));
-        let (systems, seen) = match (&request.snapshot, before) {
-            (Some(_), _) => (Systems::default(), None),
-            (None, Some(Before { snapshot, systems, changed })) if systems.cover(&needed) => {
-                (systems, Some((snapshot, changed)))
-            }
-            (None, _) => (self.connect(&needed).await, None),
-        };
-        let before = diagnostics.len();
+        let Before { asked: before, snapshot: seen, mut systems, changed } = before.unwrap_or_default();
+        if request.snapshot.is_none() {
+            systems.extend(self.connect(&systems.missing(&needed)).await);
+        }
+        let known = diagnostics.len();
         let pending = self.judge_pending(&mut shards, &systems, request, &mut diagnostics).await?;
-        hold_back(&mut desired, diagnostics.iter().skip(before));
+        hold_back(&mut desired, diagnostics.iter().skip(known));
         let mut prior = match prior::prior(shards.values(), &self.types) {
             Ok(prior) => prior,
             Err(error) => {
@@ -103,16 +113,15 @@ impl Session {
         };
         prior.pending = pending;
         let options = self.options_of(&request.asked, &desired, &prior, &mut diagnostics);
-        let want = || read_set(&desired, &prior, &options);
-        let snapshot = match (&request.snapshot, seen) {
-            (Some(snapshot), _) => snapshot.clone(),
-            (None, None) => refresh::refresh(&systems, &want(), self.cx()).await,
-            (None, Some((snapshot, changed))) => {
+        let asked = read_set(&desired, &prior, &options);
+        let snapshot = match &request.snapshot {
+            Some(snapshot) => snapshot.clone(),
+            None => {
                 let stale = objects_of(&changed, &desired, &prior);
-                refresh::refresh_again(&systems, &want(), snapshot, &stale, self.cx()).await
+                refresh::refresh_again(&systems, &asked, (&before, seen), &stale, self.cx()).await
             }
         };
-        Ok(Prepared { shards, versions, desired, prior, options, snapshot, systems, diagnostics })
+        Ok(Prepared { shards, versions, desired, prior, options, asked, snapshot, systems, diagnostics })
     }
 
     /// What the manifests declare, under the names that are recorded.
@@ -139,7 +148,7 @@ impl Session {
 
     fn ours(&self, found: StateSnapshot) -> Result<BTreeMap<String, Shard>, StateError> {
         let (ours, foreign): (Vec<_>, Vec<_>) =
-            found.shards.into_iter().partition(|(_, found)| found.shard.repository == self.repository);
+            found.shards.into_iter().partition(|(_, found)| self.owns(&found.shard));
         let declared =
             |domain: &str| self.load.manifests.iter().any(|loaded| is_of(&loaded.manifest, domain));
         if let Some((_, found)) = foreign.into_iter().find(|(domain, _)| declared(domain)) {
@@ -224,13 +233,6 @@ impl Session {
 /// How often a plan reads what was written while it read.
 const ROUNDS: usize = 3;
 
-/// What an earlier round read, and the domains that were written since.
-struct Before {
-    snapshot: Snapshot,
-    systems: Systems,
-    changed: Vec<String>,
-}
-
 fn restless(domains: &[String]) -> Diagnostic {
     let detail = format!(
         "The state of {} is written faster than it can be read beside the systems: what is said of it may be out of \
@@ -242,14 +244,12 @@ fn restless(domains: &[String]) -> Diagnostic {
 }
 
 /// The objects of some domains.
-fn objects_of(domains: &[String], desired: &DesiredGraph, prior: &Prior) -> BTreeSet<ObjectKey> {
+fn objects_of<'a>(domains: &[String], desired: &'a DesiredGraph, prior: &'a Prior) -> HashSet<ObjectKey<'a>> {
     let concerned = |address: &Address| domains.iter().any(|domain| domain == address.domain());
     let declared = desired.resources.iter().filter(|(address, _)| concerned(address));
     let recorded = prior.resources.iter().filter(|(address, _)| concerned(address));
-    let declared = declared.map(|(address, resource)| {
-        (resource.object.system.clone(), address.ty().clone(), resource.object.id.clone())
-    });
-    let recorded = recorded.map(|(_, record)| (record.system.clone(), record.ty.clone(), record.id.clone()));
+    let declared = declared.map(|(at, resource)| (&resource.object.system, at.ty(), &resource.object.id));
+    let recorded = recorded.map(|(_, record)| (&record.system, &record.ty, &record.id));
     declared.chain(recorded).collect()
 }
 

@@ -7,16 +7,12 @@ use datamesh_provider::{
     TypeName,
 };
 use futures::future::join_all;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Reads everything asked for. What cannot be read is an `Unreadable` entry; the rest goes on.
-pub(crate) async fn refresh(
-    systems: &Systems,
-    want: &BTreeMap<SystemName, Vec<ReadRequest>>,
-    cx: &Context,
-) -> Snapshot {
+pub(crate) async fn refresh(systems: &Systems, want: &Requests, cx: &Context) -> Snapshot {
     let parts =
         join_all(want.iter().map(|(system, requests)| one_system(systems, system, requests, cx))).await;
     let mut snapshot = Snapshot::default();
@@ -28,41 +24,44 @@ pub(crate) async fn refresh(
     snapshot
 }
 
-/// System, type and id.
-pub(crate) type ObjectKey = (SystemName, TypeName, ObjectId);
+/// What to read, by system.
+pub(crate) type Requests = BTreeMap<SystemName, Vec<ReadRequest>>;
 
-/// The same where some of it was read before: only what was not, and what is stale, is read.
+/// System, type and id.
+pub(crate) type ObjectKey<'a> = (&'a SystemName, &'a TypeName, &'a ObjectId);
+
+/// The same where `seen` answers what was asked before: what is asked as it was is read again only where it is stale.
 pub(crate) async fn refresh_again(
     systems: &Systems,
-    want: &BTreeMap<SystemName, Vec<ReadRequest>>,
-    before: Snapshot,
-    stale: &BTreeSet<ObjectKey>,
+    want: &Requests,
+    (before, seen): (&Requests, Snapshot),
+    stale: &HashSet<ObjectKey<'_>>,
     cx: &Context,
 ) -> Snapshot {
-    let key = |entry: &SnapshotEntry| (entry.system.clone(), entry.ty.clone(), entry.id.clone());
-    let mut known: BTreeMap<ObjectKey, SnapshotEntry> =
-        before.objects.into_iter().map(|entry| (key(&entry), entry)).collect();
-    let mut again: BTreeMap<SystemName, Vec<ReadRequest>> = BTreeMap::new();
-    let mut kept = Vec::new();
-    for (system, requests) in want {
-        for request in requests {
-            let key = (system.clone(), request.ty.clone(), request.id.clone());
-            match known.remove(&key).filter(|_| !stale.contains(&key)) {
-                Some(entry) => kept.push(entry),
-                None => again.entry(system.clone()).or_default().push(request.clone()),
-            }
-        }
+    let asked: HashMap<ObjectKey<'_>, &ReadRequest> = keyed(before).collect();
+    let is_known = |key: ObjectKey<'_>, request| asked.get(&key) == Some(&request) && !stale.contains(&key);
+    let (known, new): (Vec<_>, Vec<_>) = keyed(want).partition(|(key, request)| is_known(*key, request));
+    let mut again = Requests::new();
+    for ((system, ..), request) in new {
+        again.entry(system.clone()).or_default().push(request.clone());
     }
+    let known: HashSet<ObjectKey<'_>> = known.into_iter().map(|(key, _)| key).collect();
     let mut snapshot = refresh(systems, &again, cx).await;
-    snapshot.objects.extend(kept);
-    for facts in before.systems {
-        if want.contains_key(&facts.system) && !snapshot.systems.iter().any(|one| one.system == facts.system)
-        {
+    snapshot.objects.extend(seen.objects.into_iter().filter(|o| known.contains(&(&o.system, &o.ty, &o.id))));
+    for facts in seen.systems {
+        let is_told = snapshot.systems.iter().any(|one| one.system == facts.system);
+        if want.contains_key(&facts.system) && !is_told {
             snapshot.systems.push(facts);
         }
     }
     snapshot.sort();
     snapshot
+}
+
+fn keyed(requests: &Requests) -> impl Iterator<Item = (ObjectKey<'_>, &ReadRequest)> {
+    requests.iter().flat_map(|(system, requests)| {
+        requests.iter().map(move |request| ((system, &request.ty, &request.id), request))
+    })
 }
 
 async fn one_system(

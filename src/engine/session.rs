@@ -1,7 +1,7 @@
 //! One run in one environment: from manifests to a plan, and from a plan to a changed world.
 
-use super::audit::RunOrigin;
-use super::audit::Who;
+use super::ahead::{self, Ahead};
+use super::audit::{RunOrigin, Who};
 use super::backend;
 use crate::identity::IdTokens;
 use crate::providers::Providers;
@@ -10,14 +10,14 @@ use datamesh_core::graph::environment::{ResolvedEnvironment, environment};
 use datamesh_core::manifest::Load;
 use datamesh_core::plan::Types;
 use datamesh_provider::{Context, Diagnostics, Event, Facts, ProviderError, Sources, SystemName};
-use datamesh_state::{StateError, StateStore};
+use datamesh_state::{Shard, StateError, StateStore};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::OnceCell;
 
 /// How a session is opened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SessionOptions {
     pub root: PathBuf,
     pub environment: Option<String>,
@@ -56,6 +56,8 @@ pub struct Session {
     pub(crate) diagnostics: Diagnostics,
     /// Found out before anything is locked.
     pub(super) who: OnceCell<Who>,
+    /// What was read before the manifests were known; for the first plan alone.
+    pub(super) ahead: Mutex<Option<Ahead>>,
 }
 
 impl Session {
@@ -66,8 +68,26 @@ impl Session {
         Self::over(options, Arc::new(load))
     }
 
+    /// The same for a plan of everything: what is recorded is read while the manifests are being loaded.
+    pub async fn open_ahead(options: SessionOptions) -> Result<Self, Box<OpenError>> {
+        options.context.events.event(Event::Phase { name: "load" });
+        let (load, early) = ahead::load(&options).await;
+        let (store, ahead) = early.map(|early| (early.store, early.ahead)).unzip();
+        let session = Self::with_store(options, Arc::new(load), store)?;
+        Ok(Self { ahead: ahead.unwrap_or_default(), ..session })
+    }
+
     /// The same over manifests that were loaded before: many sessions may share them.
-    pub fn over(mut options: SessionOptions, load: Arc<Load>) -> Result<Self, Box<OpenError>> {
+    pub fn over(options: SessionOptions, load: Arc<Load>) -> Result<Self, Box<OpenError>> {
+        Self::with_store(options, load, None)
+    }
+
+    /// `opened`: the state, where the same settings have opened it already.
+    fn with_store(
+        mut options: SessionOptions,
+        load: Arc<Load>,
+        opened: Option<StateStore>,
+    ) -> Result<Self, Box<OpenError>> {
         let mut diagnostics = load.diagnostics.clone();
         let fail = |diagnostics: Diagnostics, load: Arc<Load>| {
             Err(Box::new(OpenError { diagnostics, sources: load.sources.clone() }))
@@ -83,7 +103,7 @@ impl Session {
         let found = judge_settings(&environment, options.providers);
         broken |= found.has_errors();
         diagnostics.extend(found);
-        let store = match backend::open(&environment, &options) {
+        let store = match opened.map_or_else(|| backend::open(&environment, &options), Ok) {
             Ok(store) if !broken => store,
             Ok(_) => return fail(diagnostics, load),
             Err(diagnostic) => {
@@ -94,8 +114,19 @@ impl Session {
         let repository = mesh.metadata.name.value.clone();
         let types = options.providers.types();
         let inputs_digest = load.inputs_digest();
-        let who = OnceCell::new();
-        Ok(Self { types, environment, store, repository, inputs_digest, diagnostics, options, load, who })
+        let (who, ahead) = (OnceCell::new(), Mutex::default());
+        Ok(Self {
+            types,
+            environment,
+            store,
+            repository,
+            inputs_digest,
+            diagnostics,
+            options,
+            load,
+            who,
+            ahead,
+        })
     }
 
     pub fn sources(&self) -> &Sources {
@@ -150,6 +181,11 @@ impl Session {
     /// Asks the storage of the state whether it keeps its word on conditional writes.
     pub async fn probe_state(&self) -> Result<(), StateError> {
         self.store.probe(self.cx().entropy.as_ref()).await
+    }
+
+    /// Whether a shard is of this mesh, and not of another one that shares the storage.
+    pub(super) fn owns(&self, shard: &Shard) -> bool {
+        shard.repository == self.repository
     }
 
     pub(crate) fn cx(&self) -> &Context {

@@ -40,9 +40,13 @@ impl Systems {
         Self { clients: join_all(connect).await.into_iter().collect() }
     }
 
-    /// Whether all of these were connected, or tried to be.
-    pub(crate) fn cover(&self, needed: &BTreeSet<SystemName>) -> bool {
-        needed.iter().all(|system| self.clients.contains_key(system))
+    /// Which of these nobody has tried to connect yet.
+    pub(crate) fn missing(&self, needed: &BTreeSet<SystemName>) -> BTreeSet<SystemName> {
+        needed.iter().filter(|system| !self.clients.contains_key(*system)).cloned().collect()
+    }
+
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.clients.extend(more.clients);
     }
 
     pub(crate) fn get(&self, system: &SystemName) -> Result<&Arc<dyn Provider>, ProviderError> {

@@ -5,6 +5,7 @@
 
 mod git;
 mod ignored;
+mod mesh_alone;
 mod read;
 mod revision;
 mod tree;
@@ -14,6 +15,7 @@ mod walk;
 mod tests;
 
 pub use git::Repository;
+pub use mesh_alone::mesh_alone;
 pub use revision::Revision;
 pub use tree::WorkingTree;
 

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod across;
+mod ahead;
 mod audit;
 mod breaking;
 mod canaries;

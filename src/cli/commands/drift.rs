@@ -30,7 +30,12 @@ pub struct DriftArgs {
 }
 
 pub async fn run(args: &DriftArgs, run: &Invocation) -> Exit {
-    let opened = match open::open(run, &open::Wanted::default()) {
+    let wanted = open::Wanted::default();
+    let opened = match args.targets.is_empty() {
+        true => open::open_ahead(run, &wanted).await,
+        false => open::open(run, &wanted),
+    };
+    let opened = match opened {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };

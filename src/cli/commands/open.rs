@@ -6,7 +6,7 @@ use crate::cli::exit::Exit;
 use crate::cli::invocation::Invocation;
 use crate::cli::render::progress::Progress;
 use crate::cli::timing::Timing;
-use crate::engine::{Asked, OsEntropy, RunOrigin, Secrets, Session, SessionOptions, SystemClock};
+use crate::engine::{Asked, OpenError, OsEntropy, RunOrigin, Secrets, Session, SessionOptions, SystemClock};
 use crate::identity::{IdTokens, TokenRequest};
 use datamesh_core::graph::selector::AddressGlob;
 use datamesh_provider::{CallBudget, Cancel, Context, Diagnostic, EventSink, OpenGate, Secret, Sources};
@@ -85,16 +85,44 @@ fn options(
 
 /// As [`open`], in a given mesh.
 pub(super) fn open_at(run: &Invocation, wanted: &Wanted, root: PathBuf) -> Result<Opened, Exit> {
-    let progress = Arc::new(run.ui.progress(Sources::default(), wanted.quiet));
-    let timing = Arc::new(Timing::new(Arc::clone(&progress) as Arc<dyn EventSink>));
-    let context = context(&root, Arc::clone(&timing) as Arc<dyn EventSink>);
-    let options = options(run, root, run.global.environment.clone(), context.clone(), wanted.parallelism);
-    match Session::open(options) {
-        Ok(session) => Ok(Opened { session, context, progress, timing }),
-        Err(error) => {
-            progress.finish();
-            run.ui.diagnostics(&error.diagnostics, &error.sources);
-            Err(Exit::Error)
+    let opening = Opening::new(run, wanted, root);
+    let session = Session::open(opening.options.clone());
+    opening.end(run, session)
+}
+
+/// As [`open`], for a look at everything: what is recorded is read while the manifests are being loaded.
+pub(super) async fn open_ahead(run: &Invocation, wanted: &Wanted) -> Result<Opened, Exit> {
+    let root = run.root().map_err(|diagnostic| run.ui.fail(*diagnostic))?;
+    let opening = Opening::new(run, wanted, root);
+    let session = Session::open_ahead(opening.options.clone()).await;
+    opening.end(run, session)
+}
+
+/// A session that is about to be opened.
+struct Opening {
+    options: SessionOptions,
+    progress: Arc<Progress>,
+    timing: Arc<Timing>,
+}
+
+impl Opening {
+    fn new(run: &Invocation, wanted: &Wanted, root: PathBuf) -> Self {
+        let progress = Arc::new(run.ui.progress(Sources::default(), wanted.quiet));
+        let timing = Arc::new(Timing::new(Arc::clone(&progress) as Arc<dyn EventSink>));
+        let context = context(&root, Arc::clone(&timing) as Arc<dyn EventSink>);
+        let options = options(run, root, run.global.environment.clone(), context, wanted.parallelism);
+        Self { options, progress, timing }
+    }
+
+    fn end(self, run: &Invocation, session: Result<Session, Box<OpenError>>) -> Result<Opened, Exit> {
+        let Self { options: SessionOptions { context, .. }, progress, timing } = self;
+        match session {
+            Ok(session) => Ok(Opened { session, context, progress, timing }),
+            Err(error) => {
+                progress.finish();
+                run.ui.diagnostics(&error.diagnostics, &error.sources);
+                Err(Exit::Error)
+            }
         }
     }
 }

@@ -217,6 +217,9 @@ fn count(park: &Park, error: &StateError) {
 
 async fn go(park: &Park, session: &Session, run: &Run, shelf: &Shelf) -> Result<Option<Planned>, StateError> {
     if run.errand == Errand::Save {
+        // As `plan` does while it loads the manifests.
+        session.read_ahead().await;
+        park.exec.sleep(Duration::from_millis(150)).await;
         let planned = plan(park, session).await?;
         let bytes = planned.file().encode().expect("a plan file");
         *shelf.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
