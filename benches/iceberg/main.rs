@@ -26,7 +26,7 @@ const TABLES: usize = 2_000;
 const COLUMNS: usize = 20;
 /// Requests under way, as an environment has it that does not say.
 const PARALLEL: usize = 10;
-const RUNS: usize = 5;
+const RUNS: usize = 10;
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");

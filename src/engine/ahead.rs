@@ -1,7 +1,7 @@
 //! Reading ahead: what the state records is read while the manifests are still being loaded.
 //!
 //! Nearly always everything is declared as it is recorded, so that what a plan needs of the systems is known before the
-//! first manifest is. It is a guess: an answer counts where the plan asks the very same; anything else is read again.
+//! first manifest is. It is a guess: an answer counts where the plan asks no more than that; anything else is read again.
 
 use super::prior;
 use super::refresh::{self, Requests};

@@ -118,7 +118,8 @@ impl Session {
             Some(snapshot) => snapshot.clone(),
             None => {
                 let stale = objects_of(&changed, &desired, &prior);
-                refresh::refresh_again(&systems, &asked, (&before, seen), &stale, self.cx()).await
+                refresh::refresh_again(&systems, &asked, (&before, seen), &stale, &self.types, self.cx())
+                    .await
             }
         };
         Ok(Prepared { shards, versions, desired, prior, options, asked, snapshot, systems, diagnostics })

@@ -1,10 +1,10 @@
 //! Refresh: reading the live systems in bulk, all side by side.
 
 use super::systems::Systems;
-use datamesh_core::plan::{Reading, Snapshot, SnapshotEntry, SystemFacts};
+use datamesh_core::plan::{Reading, Snapshot, SnapshotEntry, SystemFacts, Types};
 use datamesh_provider::{
-    Context, Event, Facts, ObjectId, Provider, ProviderError, ReadRequest, ReadResult, Sink, SystemName,
-    TypeName,
+    Context, Event, Facts, ObjectId, Packed, Provider, ProviderError, ReadRequest, ReadResult, Sink,
+    SystemName, TypeName,
 };
 use futures::future::join_all;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -30,16 +30,19 @@ pub(crate) type Requests = BTreeMap<SystemName, Vec<ReadRequest>>;
 /// System, type and id.
 pub(crate) type ObjectKey<'a> = (&'a SystemName, &'a TypeName, &'a ObjectId);
 
-/// The same where `seen` answers what was asked before: what is asked as it was is read again only where it is stale.
+/// The same where `seen` answers what was asked before: of what that is an answer to as well only the stale is read.
 pub(crate) async fn refresh_again(
     systems: &Systems,
     want: &Requests,
     (before, seen): (&Requests, Snapshot),
     stale: &HashSet<ObjectKey<'_>>,
+    types: &Types,
     cx: &Context,
 ) -> Snapshot {
     let asked: HashMap<ObjectKey<'_>, &ReadRequest> = keyed(before).collect();
-    let is_known = |key: ObjectKey<'_>, request| asked.get(&key) == Some(&request) && !stale.contains(&key);
+    let is_known = |key: ObjectKey<'_>, request: &ReadRequest| {
+        asked.get(&key).is_some_and(|asked| answers(asked, request, types)) && !stale.contains(&key)
+    };
     let (known, new): (Vec<_>, Vec<_>) = keyed(want).partition(|(key, request)| is_known(*key, request));
     let mut again = Requests::new();
     for ((system, ..), request) in new {
@@ -56,6 +59,16 @@ pub(crate) async fn refresh_again(
     }
     snapshot.sort();
     snapshot
+}
+
+/// Whether the answer to what was asked is the one to what is asked now.
+fn answers(asked: &ReadRequest, now: &ReadRequest, types: &Types) -> bool {
+    let ty = types.get(&now.ty);
+    let alike =
+        |before: &Packed, now: &Packed| before == now || ty.is_some_and(|ty| ty.reads_alike(before, now));
+    let is_read = |now: &Packed| asked.managed.iter().any(|before| alike(before, now));
+    let as_much = asked.remains == now.remains && asked.want_incarnation >= now.want_incarnation;
+    as_much && now.managed.iter().all(is_read)
 }
 
 fn keyed(requests: &Requests) -> impl Iterator<Item = (ObjectKey<'_>, &ReadRequest)> {

@@ -94,6 +94,11 @@ pub trait Resource: Send + Sync + 'static {
     /// Reads attributes that an older version of the tool recorded.
     fn upgrade(from: u32, raw: Attributes) -> Result<Self::Attrs, DecodeError>;
 
+    /// Whether what was read for what `before` manages is all that `now` needs, so that it need not be read again.
+    fn reads_alike(_before: &Packed, _now: &Packed) -> bool {
+        false
+    }
+
     /// Whether several resources may own one object, which goes when the last of them does. All of such an object is
     /// its name, so that no two owners can want it to be different.
     fn shared() -> bool {
@@ -133,6 +138,7 @@ pub trait ResourceType: fmt::Debug + Send + Sync {
     fn managed(&self, live: &Packed, like: &Packed) -> Result<Packed, DecodeError>;
     fn recall(&self, prior: &Packed, computed: &Packed) -> Option<Packed>;
     fn upgrade(&self, from: u32, raw: Attributes) -> Result<Packed, DecodeError>;
+    fn reads_alike(&self, before: &Packed, now: &Packed) -> bool;
     fn shared(&self) -> bool;
     fn uses_existing(&self) -> bool;
 }
@@ -245,6 +251,10 @@ impl<R: Resource> ResourceType for Erased<R> {
 
     fn upgrade(&self, from: u32, raw: Attributes) -> Result<Packed, DecodeError> {
         encode::<R>(&R::upgrade(from, raw)?)
+    }
+
+    fn reads_alike(&self, before: &Packed, now: &Packed) -> bool {
+        R::reads_alike(before, now)
     }
 
     fn shared(&self) -> bool {

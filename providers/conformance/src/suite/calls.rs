@@ -58,6 +58,16 @@ impl Suite<'_> {
             .with_incarnation()
     }
 
+    /// An object as it is read for what is managed.
+    pub(crate) async fn read_for(&self, id: &ObjectId, managed: &Packed) -> Option<LiveObject> {
+        let want = ReadRequest::of(self.ty_name(), id.clone()).managed(vec![managed.clone()]);
+        let sink = Mutex::new(Vec::new());
+        self.provider.read(&self.context, &[want], &sink).await;
+        let answers: Vec<datamesh_provider::ReadResult> =
+            sink.into_inner().unwrap_or_else(PoisonError::into_inner);
+        answers.into_iter().next()?.result.ok().flatten()
+    }
+
     /// Reads one object; an error breaks the law and counts as absent.
     pub(crate) async fn read(&self, sample: &Sample, report: &mut Report) -> Option<LiveObject> {
         let mut answers = self.read_all(self.provider.as_ref(), std::slice::from_ref(sample), report).await;

@@ -73,6 +73,20 @@ pub(crate) async fn no_effect(suite: &Suite<'_>, report: &mut Report) {
     );
 }
 
+/// Where a read for one thing is said to be all that another needs, it is.
+pub(crate) async fn reading_alike(suite: &Suite<'_>, report: &mut Report) {
+    let Sample { id, create, update } = (suite.sample)("a");
+    for (before, now) in [(&create, &update), (&update, &create), (&create, &Packed::default())] {
+        if !suite.ty.reads_alike(before, now) {
+            continue;
+        }
+        let read = [suite.read_for(&id, before).await, suite.read_for(&id, now).await];
+        let [is, wanted] =
+            read.map(|live| live.and_then(|live| suite.ty.managed(&live.attributes, now).ok()));
+        report.law(is == wanted, "what is read alike is alike", || format!("{is:?} instead of {wanted:?}"));
+    }
+}
+
 /// Live, on what `desired` manages, is what was desired: by the type's own comparison, and by its diff.
 async fn settled(suite: &Suite<'_>, live: &LiveObject, desired: &Packed, law: &str, report: &mut Report) {
     let wanted = suite.ty.normalize(desired);

@@ -58,6 +58,7 @@ pub async fn run(suite: Suite<'_>) -> Vec<String> {
     laws::absence(&suite, &mut report).await;
     laws::no_effect(&suite, &mut report).await;
     if laws::creation(&suite, &mut report).await {
+        laws::reading_alike(&suite, &mut report).await;
         laws::second_creation(&suite, &mut report).await;
         laws::check_changes_nothing(&suite, &mut report).await;
         laws::update(&suite, &mut report).await;

@@ -13,7 +13,7 @@ pub(crate) use schema::{Attrs, IcebergNamespace};
 
 use crate::table::validate_properties;
 use datamesh_provider::{
-    Attributes, ChangeSpec, DecodeError, Diagnostics, Facts, Resource, Schema, SpanMap, View,
+    Attributes, ChangeSpec, DecodeError, Diagnostics, Facts, Packed, Resource, Schema, SpanMap, View,
 };
 
 impl Resource for IcebergNamespace {
@@ -47,6 +47,11 @@ impl Resource for IcebergNamespace {
 
     fn managed(live: &Attrs, like: &Attrs) -> Attrs {
         normalize::managed(live, like)
+    }
+
+    /// A read brings all there is.
+    fn reads_alike(_: &Packed, _: &Packed) -> bool {
+        true
     }
 
     fn upgrade(from: u32, raw: Attributes) -> Result<Attrs, DecodeError> {

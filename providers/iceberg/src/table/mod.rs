@@ -58,6 +58,11 @@ impl Resource for IcebergTable {
         recall::recall(prior, computed)
     }
 
+    /// A read brings all there is; how its location is spelled is the manifest's.
+    fn reads_alike(before: &Packed, now: &Packed) -> bool {
+        schema::location(before) == schema::location(now)
+    }
+
     fn upgrade(from: u32, raw: Attributes) -> Result<Attrs, DecodeError> {
         crate::metadata::upgrade::<Self>(from, raw)
     }

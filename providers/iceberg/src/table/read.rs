@@ -1,12 +1,11 @@
 //! Reading tables.
 
 use super::recall::{Assigned, numbers};
-use super::schema::Attrs;
+use super::schema::{Attrs, location};
 use crate::client::{Backend, Loaded};
 use crate::ident::TableId;
-use crate::location;
+use crate::location::normalize;
 use datamesh_provider::{Context, ErrorKind, LiveObject, ObjectId, Packed, ProviderError, ReadRequest};
-use serde::Deserialize;
 
 pub(crate) async fn read(
     backend: &dyn Backend,
@@ -26,11 +25,7 @@ pub(super) fn table_id(backend: &dyn Backend, id: &ObjectId) -> Result<TableId, 
 
 /// How its location is spelled by those who manage it.
 pub(super) fn spelled<'a>(managed: impl IntoIterator<Item = &'a Packed>) -> Vec<String> {
-    #[derive(Deserialize)]
-    struct Located {
-        location: Option<String>,
-    }
-    managed.into_iter().filter_map(|attrs| attrs.decode::<Located>().ok()?.location).collect()
+    managed.into_iter().filter_map(location).collect()
 }
 
 /// A loaded table as core sees it. Where somebody already spells its location, that spelling is kept.
@@ -47,7 +42,7 @@ pub(super) fn live(
     let (mut attrs, owner) = loaded.metadata.attributes().map_err(|error| protocol(error.to_string()))?;
     let places = backend.places();
     let absolute = places.absolute(loaded.metadata.location());
-    attrs.location = Some(location::normalize(&places.as_spelled(&absolute, spelled)));
+    attrs.location = Some(normalize(&places.as_spelled(&absolute, spelled)));
     let names = loaded.metadata.column_names();
     let (uuid, column_ids) = (loaded.metadata.uuid(), Some(numbers(&names)));
     let computed = Packed::encode(&Assigned { uuid: uuid.into(), location: absolute.into(), column_ids });

@@ -2,7 +2,7 @@
 
 use crate::transform::Transform;
 use crate::types::Field;
-use datamesh_provider::{AttributeSchema, Schema};
+use datamesh_provider::{AttributeSchema, Packed, Schema};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +36,15 @@ pub(crate) struct Attrs {
     pub(crate) referenced: Option<BTreeSet<i64>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sort_by: Option<Vec<SortField>>,
+}
+
+/// How the location is spelled, where it is managed.
+pub(super) fn location(attrs: &Packed) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Located {
+        location: Option<String>,
+    }
+    attrs.decode::<Located>().ok()?.location
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

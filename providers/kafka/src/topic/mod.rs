@@ -22,7 +22,7 @@ pub(crate) mod usage;
 pub use schema::TopicAttrs;
 
 use datamesh_provider::{
-    Attributes, ChangeSpec, DecodeError, Diagnostics, Facts, Resource, Schema, SpanMap, View,
+    Attributes, ChangeSpec, DecodeError, Diagnostics, Facts, Packed, Resource, Schema, SpanMap, View,
 };
 
 /// A Kafka topic: partitions, replication factor, and the configs somebody declared.
@@ -56,6 +56,12 @@ impl Resource for KafkaTopic {
 
     fn managed(live: &TopicAttrs, like: &TopicAttrs) -> TopicAttrs {
         normalize::managed(live, like)
+    }
+
+    /// Of the configs those are read that are managed; anything else always is.
+    fn reads_alike(before: &Packed, now: &Packed) -> bool {
+        let read = schema::configs(before);
+        schema::configs(now).is_subset(&read)
     }
 
     fn upgrade(from: u32, raw: Attributes) -> Result<TopicAttrs, DecodeError> {

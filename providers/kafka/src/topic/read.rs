@@ -2,6 +2,7 @@
 
 use super::TopicAttrs;
 use super::keys::canonical;
+use super::schema::configs;
 use crate::client::{Cluster, Failure};
 use crate::errors::code;
 use crate::sys::{ConfigEntry, TopicShape};
@@ -70,8 +71,7 @@ pub(crate) async fn read(cluster: &Cluster, cx: &Context, want: &[&ReadRequest],
 }
 
 fn wanted(request: &ReadRequest) -> Wanted {
-    let configs = request.managed.iter().filter_map(|attrs| attrs.get("config")?.as_object());
-    let keys = configs.flat_map(|config| config.keys().cloned()).collect();
+    let keys = request.managed.iter().flat_map(configs).collect();
     Wanted { keys, topic_id: request.want_incarnation }
 }
 

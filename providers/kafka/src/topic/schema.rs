@@ -3,9 +3,10 @@
 use super::keys;
 use crate::codes;
 use crate::suggest::did_you_mean;
-use datamesh_provider::{AttributeSchema, Diagnostic, Diagnostics, Schema, SpanMap};
+use datamesh_provider::{AttributeSchema, Diagnostic, Diagnostics, Packed, Schema, SpanMap};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The attributes of a topic. Absent means "not managed".
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,16 @@ pub struct TopicAttrs {
     /// recorded; it tells whether a change shortens the life of records.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inherited: BTreeMap<String, String>,
+}
+
+/// The names of the configs that are managed.
+pub(super) fn configs(attrs: &Packed) -> BTreeSet<String> {
+    #[derive(Deserialize)]
+    struct Configs {
+        #[serde(default)]
+        config: BTreeMap<String, IgnoredAny>,
+    }
+    attrs.decode::<Configs>().map(|managed| managed.config.into_keys().collect()).unwrap_or_default()
 }
 
 /// Beyond these the client library refuses a request.
