@@ -10,15 +10,26 @@ use super::systems::Systems;
 use crate::source;
 use datamesh_core::manifest::{Load, MESH_FILE};
 use datamesh_core::plan::{Snapshot, recorded_set};
-use datamesh_provider::SystemName;
+use datamesh_provider::BoxFuture;
 use datamesh_state::{Snapshot as StateSnapshot, StateError};
 use futures::TryFutureExt as _;
-use std::collections::BTreeSet;
+use std::fmt;
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError};
+use tokio::task::{JoinSet, spawn_blocking};
 
-/// What was read before the manifests were known: the state, and what it records.
-pub(super) type Ahead = Result<(StateSnapshot, Before), StateError>;
+/// What is known before the manifests are: the state, and in a while what is live of what it records.
+pub(super) struct Ahead {
+    pub(super) state: StateSnapshot,
+    pub(super) reading: BoxFuture<'static, Before>,
+}
+
+impl fmt::Debug for Ahead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ahead").field("state", &self.state).finish_non_exhaustive()
+    }
+}
 
 /// What was read of the systems before, and the domains that may have changed since.
 #[derive(Debug, Default)]
@@ -29,16 +40,29 @@ pub(super) struct Before {
     pub(super) changed: Vec<String>,
 }
 
-/// Loads the manifests, with a session beside that knows the Mesh document alone and has read ahead. `None`: that
-/// document is another one by now, or it or the manifests cannot be used.
+impl Ahead {
+    /// The same, with a task that reads whatever else is done meanwhile; it ends with whoever would wait for it.
+    fn under_way(self) -> Self {
+        let mut task = JoinSet::new();
+        task.spawn(self.reading);
+        let reading = async move {
+            let read = task.join_next().await.transpose();
+            read.unwrap_or_else(|panic| resume_unwind(panic.into_panic())).unwrap_or_default()
+        };
+        Self { reading: Box::pin(reading), ..self }
+    }
+}
+
+/// Loads the manifests, with a session beside that knows the Mesh document alone and reads ahead. `None`: that document
+/// is another one by now, or it or the manifests cannot be used.
 pub(super) async fn load(options: &SessionOptions) -> (Load, Option<Session>) {
     let root = options.root.clone();
-    let loading = tokio::task::spawn_blocking(move || source::load(&root).load);
-    let loading = loading.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+    let loading = spawn_blocking(move || source::load(&root).load);
+    let loading = loading.unwrap_or_else(|panic| resume_unwind(panic.into_panic()));
     let reading = async {
         let mesh = Arc::new(source::mesh_alone(&options.root));
         let session = Session::over(options.clone(), mesh).ok()?;
-        session.read_ahead().await;
+        session.keep(session.recorded().await.map(Ahead::under_way));
         Some(session)
     };
     let (mut loading, mut reading) = (pin!(loading), pin!(reading));
@@ -54,23 +78,31 @@ pub(super) async fn load(options: &SessionOptions) -> (Load, Option<Session>) {
 }
 
 impl Session {
-    /// Reads what the state records, for the plan that follows.
+    /// Reads the state, for the plan that follows, which reads what is recorded there whatever the manifests say.
     pub async fn read_ahead(&self) {
-        let found = self.recorded().await;
-        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        self.keep(self.recorded().await);
     }
 
-    async fn recorded(&self) -> Ahead {
+    fn keep(&self, ahead: Result<Ahead, StateError>) {
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+    }
+
+    async fn recorded(&self) -> Result<Ahead, StateError> {
         let state = self.store.load(&self.environment.name).await?;
         let ours = || state.shards.values().map(|found| &found.shard).filter(|shard| self.owns(shard));
         // What an interrupted apply left is judged first.
         let changed = ours().filter(|shard| !shard.is_settled()).map(|shard| shard.domain.clone()).collect();
         // What does not decode is said where it is planned from.
         let prior = prior::prior(ours(), &self.types).unwrap_or_default();
-        let asked = recorded_set(&prior);
-        let needed: BTreeSet<SystemName> = asked.keys().cloned().collect();
-        let systems = self.connect(&needed).await;
-        let snapshot = refresh::refresh(&systems, &asked, self.cx()).await;
-        Ok((state, Before { asked, snapshot, systems, changed }))
+        let (asked, options) = (recorded_set(&prior), self.options.clone());
+        let settings = self.environment.systems.clone();
+        let reading = async move {
+            let needed = asked.keys().cloned().collect();
+            let SessionOptions { providers, root, context, .. } = &options;
+            let systems = Systems::connect(*providers, &settings, &needed, root, context).await;
+            let snapshot = refresh::refresh(&systems, &asked, context).await;
+            Before { asked, snapshot, systems, changed }
+        };
+        Ok(Ahead { state, reading: Box::pin(reading) })
     }
 }

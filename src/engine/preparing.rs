@@ -1,6 +1,6 @@
 //! What a plan is made from: the state, the manifests resolved over it, and the systems, read without a lock.
 
-use super::ahead::Before;
+use super::ahead::{Ahead, Before};
 use super::planning::{PlanRequest, hold_back};
 use super::recover::{self, Settled};
 use super::refresh::{ObjectKey, Requests};
@@ -12,8 +12,10 @@ use datamesh_core::graph::recorded::Recorded;
 use datamesh_core::graph::resolve::resolve;
 use datamesh_core::manifest::Manifest;
 use datamesh_core::plan::{self, Pending, PlanOptions, Prior, ShardVersion, Snapshot, read_set};
-use datamesh_provider::{Address, Diagnostic, Diagnostics, Event, SystemName};
+use datamesh_provider::{Address, BoxFuture, Diagnostic, Diagnostics, Event, SystemName};
 use datamesh_state::{Others, Recovery, Shard, Snapshot as StateSnapshot, StateError};
+use futures::FutureExt as _;
+use futures::future::ready;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::PoisonError;
 
@@ -37,7 +39,10 @@ impl Session {
     /// of it.
     pub(super) async fn prepare(&self, request: &PlanRequest) -> Result<Prepared, StateError> {
         let environment = &self.environment.name;
-        let (mut state, mut before) = self.begin(request).await?;
+        let (mut state, mut before) = match self.ahead_of(request)? {
+            Some(Ahead { state, reading }) => (state, reading.map(Some).boxed()),
+            None => (self.store.load(environment).await?, ready(None).boxed()),
+        };
         let mut round = 1;
         loop {
             let seen = state.seen();
@@ -64,23 +69,21 @@ impl Session {
             round += 1;
             state = self.store.load(environment).await?;
             let Prepared { asked, snapshot, systems, .. } = prepared;
-            before = Some(Before { asked, snapshot, systems, changed: state.changed_since(&seen) });
+            let changed = state.changed_since(&seen);
+            before = ready(Some(Before { asked, snapshot, systems, changed })).boxed();
         }
     }
 
-    /// The state, and what was read ahead of all that is recorded, unless less is asked for.
-    async fn begin(&self, request: &PlanRequest) -> Result<(StateSnapshot, Option<Before>), StateError> {
+    /// What was read ahead of all that is recorded, unless less is asked for.
+    fn ahead_of(&self, request: &PlanRequest) -> Result<Option<Ahead>, StateError> {
         let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match ahead.filter(|_| request.snapshot.is_none() && request.asked.is_whole()) {
-            Some(ahead) => ahead.map(|(state, before)| (state, Some(before))),
-            None => Ok((self.store.load(&self.environment.name).await?, None)),
-        }
+        ahead.filter(|_| request.snapshot.is_none() && request.asked.is_whole()).transpose()
     }
 
     async fn prepare_over(
         &self,
         mut shards: BTreeMap<String, Shard>,
-        before: Option<Before>,
+        before: BoxFuture<'_, Option<Before>>,
         request: &PlanRequest,
     ) -> Result<Prepared, StateError> {
         let mut diagnostics = Diagnostics::default();
@@ -88,6 +91,7 @@ impl Session {
         let mut desired = self.resolved(&shards, &mut diagnostics);
         self.recorded_but_unread(&shards, &desired, &mut diagnostics);
 
+        let before = before.await;
         if before.is_none() {
             self.cx().events.event(Event::Phase { name: "refresh" });
         }

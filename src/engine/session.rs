@@ -56,8 +56,8 @@ pub struct Session {
     pub(crate) diagnostics: Diagnostics,
     /// Found out before anything is locked.
     pub(super) who: OnceCell<Who>,
-    /// What was read before the manifests were known; for the first plan alone.
-    pub(super) ahead: Mutex<Option<Ahead>>,
+    /// What is read before the manifests are known; for the first plan alone.
+    pub(super) ahead: Mutex<Option<Result<Ahead, StateError>>>,
 }
 
 impl Session {
