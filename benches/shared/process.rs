@@ -3,7 +3,8 @@
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A process that ended well.
@@ -31,23 +32,30 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Ran {
     command.stdout(fs::File::create(&out).expect("a file"));
     let start = Instant::now();
     let mut child = command.spawn().expect("it starts");
-    let mut memory = 0.0_f64;
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("asked") {
-            break status;
-        }
-        memory = memory.max(peak_memory(&child));
-        std::thread::sleep(Duration::from_millis(2));
-    };
-    let seconds = start.elapsed().as_secs_f64();
+    let (id, ended) = (child.id(), AtomicBool::new(false));
+    let (status, seconds, memory) = std::thread::scope(|scope| {
+        // Seldom, so that looking takes nothing from what is measured.
+        let watch = scope.spawn(|| {
+            let mut memory = 0.0_f64;
+            while !ended.load(Ordering::Relaxed) {
+                memory = memory.max(peak_memory(id));
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            memory
+        });
+        let status = child.wait().expect("it ends");
+        let seconds = start.elapsed().as_secs_f64();
+        ended.store(true, Ordering::Relaxed);
+        (status, seconds, watch.join().expect("it was watched"))
+    });
     let out = fs::read_to_string(&out).expect("its output");
     assert!(status.success(), "{arguments:?}: {status}\n{out}");
     Ran { seconds, memory, out }
 }
 
 /// As Linux counts it, until now.
-fn peak_memory(child: &Child) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+fn peak_memory(process: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or_default() / 1e3
 }
