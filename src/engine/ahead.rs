@@ -4,12 +4,12 @@
 //! first manifest is. It is a guess: an answer counts where the plan asks no more than that; anything else is read again.
 
 use super::prior;
-use super::refresh::{self, Requests};
+use super::refresh;
 use super::session::{Session, SessionOptions};
 use super::systems::Systems;
 use crate::source;
 use datamesh_core::manifest::{Load, MESH_FILE};
-use datamesh_core::plan::{Snapshot, recorded_set};
+use datamesh_core::plan::{ReadSet, Snapshot, recorded_set};
 use datamesh_provider::BoxFuture;
 use datamesh_state::{Snapshot as StateSnapshot, StateError};
 use futures::TryFutureExt as _;
@@ -34,7 +34,7 @@ impl fmt::Debug for Ahead {
 /// What was read of the systems before, and the domains that may have changed since.
 #[derive(Debug, Default)]
 pub(super) struct Before {
-    pub(super) asked: Requests,
+    pub(super) asked: ReadSet,
     pub(super) snapshot: Snapshot,
     pub(super) systems: Systems,
     pub(super) changed: Vec<String>,
@@ -93,8 +93,11 @@ impl Session {
         // What an interrupted apply left is judged first.
         let changed = ours().filter(|shard| !shard.is_settled()).map(|shard| shard.domain.clone()).collect();
         // What does not decode is said where it is planned from.
-        let prior = prior::prior(ours(), &self.types).unwrap_or_default();
-        let (asked, options) = (recorded_set(&prior), self.options.clone());
+        let records = ours().flat_map(|shard| shard.resources.values()).filter_map(|record| {
+            let attributes = prior::current_attributes(record, &self.types).ok()?;
+            Some(((&record.system, &record.ty, &record.object), attributes))
+        });
+        let (asked, options) = (recorded_set(records), self.options.clone());
         let settings = self.environment.systems.clone();
         let reading = async move {
             let needed = asked.keys().cloned().collect();

@@ -3,7 +3,6 @@
 use super::ahead::{Ahead, Before};
 use super::planning::{PlanRequest, hold_back};
 use super::recover::{self, Settled};
-use super::refresh::{ObjectKey, Requests};
 use super::session::Session;
 use super::systems::Systems;
 use super::{codes, prior, refresh};
@@ -11,7 +10,9 @@ use datamesh_core::graph::DesiredGraph;
 use datamesh_core::graph::recorded::Recorded;
 use datamesh_core::graph::resolve::resolve;
 use datamesh_core::manifest::Manifest;
-use datamesh_core::plan::{self, Pending, PlanOptions, Prior, ShardVersion, Snapshot, read_set};
+use datamesh_core::plan::{
+    self, Pending, PhysicalKey, PlanOptions, Prior, ReadSet, ShardVersion, Snapshot, physical, read_set,
+};
 use datamesh_provider::{Address, BoxFuture, Diagnostic, Diagnostics, Event, SystemName};
 use datamesh_state::{Others, Recovery, Shard, Snapshot as StateSnapshot, StateError};
 use futures::FutureExt as _;
@@ -28,7 +29,7 @@ pub(super) struct Prepared {
     pub(super) prior: Prior,
     pub(super) options: PlanOptions,
     /// What the snapshot answers.
-    asked: Requests,
+    asked: ReadSet,
     pub(super) snapshot: Snapshot,
     pub(super) systems: Systems,
     pub(super) diagnostics: Diagnostics,
@@ -40,8 +41,8 @@ impl Session {
     pub(super) async fn prepare(&self, request: &PlanRequest) -> Result<Prepared, StateError> {
         let environment = &self.environment.name;
         let (mut state, mut before) = match self.ahead_of(request)? {
-            Some(Ahead { state, reading }) => (state, reading.map(Some).boxed()),
-            None => (self.store.load(environment).await?, ready(None).boxed()),
+            Some(Ahead { state, reading }) => (state, reading),
+            None => (self.store.load(environment).await?, ready(Before::default()).boxed()),
         };
         let mut round = 1;
         loop {
@@ -70,7 +71,7 @@ impl Session {
             state = self.store.load(environment).await?;
             let Prepared { asked, snapshot, systems, .. } = prepared;
             let changed = state.changed_since(&seen);
-            before = ready(Some(Before { asked, snapshot, systems, changed })).boxed();
+            before = ready(Before { asked, snapshot, systems, changed }).boxed();
         }
     }
 
@@ -83,7 +84,7 @@ impl Session {
     async fn prepare_over(
         &self,
         mut shards: BTreeMap<String, Shard>,
-        before: BoxFuture<'_, Option<Before>>,
+        before: BoxFuture<'_, Before>,
         request: &PlanRequest,
     ) -> Result<Prepared, StateError> {
         let mut diagnostics = Diagnostics::default();
@@ -91,15 +92,11 @@ impl Session {
         let mut desired = self.resolved(&shards, &mut diagnostics);
         self.recorded_but_unread(&shards, &desired, &mut diagnostics);
 
-        let before = before.await;
-        if before.is_none() {
-            self.cx().events.event(Event::Phase { name: "refresh" });
-        }
         let mut needed: BTreeSet<SystemName> =
             desired.resources.values().map(|resource| resource.object.system.clone()).collect();
         needed.extend(shards.values().flat_map(|shard| shard.resources.values().map(|r| r.system.clone())));
         needed.extend(shards.values().flat_map(|shard| shard.pending.values().map(|i| i.system.clone())));
-        let Before { asked: before, snapshot: seen, mut systems, changed } = before.unwrap_or_default();
+        let Before { asked: before, snapshot: seen, mut systems, changed } = before.await;
         if request.snapshot.is_none() {
             systems.extend(self.connect(&systems.missing(&needed)).await);
         }
@@ -249,11 +246,15 @@ fn restless(domains: &[String]) -> Diagnostic {
 }
 
 /// The objects of some domains.
-fn objects_of<'a>(domains: &[String], desired: &'a DesiredGraph, prior: &'a Prior) -> HashSet<ObjectKey<'a>> {
+fn objects_of<'a>(
+    domains: &[String],
+    desired: &'a DesiredGraph,
+    prior: &'a Prior,
+) -> HashSet<PhysicalKey<'a>> {
     let concerned = |address: &Address| domains.iter().any(|domain| domain == address.domain());
     let declared = desired.resources.iter().filter(|(address, _)| concerned(address));
     let recorded = prior.resources.iter().filter(|(address, _)| concerned(address));
-    let declared = declared.map(|(at, resource)| (&resource.object.system, at.ty(), &resource.object.id));
+    let declared = declared.map(|(_, resource)| physical(resource));
     let recorded = recorded.map(|(_, record)| (&record.system, &record.ty, &record.id));
     declared.chain(recorded).collect()
 }

@@ -54,7 +54,7 @@ fn resource(address: &Address, record: &Record, types: &Types) -> Result<PriorRe
 }
 
 /// The recorded attributes in the shape of this version.
-fn current_attributes(record: &Record, types: &Types) -> Result<Packed, DecodeError> {
+pub(super) fn current_attributes(record: &Record, types: &Types) -> Result<Packed, DecodeError> {
     match types.get(&record.ty) {
         Some(ty) if ty.schema().version != record.schema_version => {
             ty.upgrade(record.schema_version, Attributes::clone(&record.attributes))

@@ -1,10 +1,9 @@
 //! Refresh: reading the live systems in bulk, all side by side.
 
 use super::systems::Systems;
-use datamesh_core::plan::{Reading, Snapshot, SnapshotEntry, SystemFacts, Types};
+use datamesh_core::plan::{PhysicalKey, ReadSet, Reading, Snapshot, SnapshotEntry, SystemFacts, Types};
 use datamesh_provider::{
-    Context, Event, Facts, ObjectId, Packed, Provider, ProviderError, ReadRequest, ReadResult, Sink,
-    SystemName, TypeName,
+    Context, Event, Facts, Packed, Provider, ProviderError, ReadRequest, ReadResult, Sink, SystemName,
 };
 use futures::future::join_all;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -12,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Reads everything asked for. What cannot be read is an `Unreadable` entry; the rest goes on.
-pub(crate) async fn refresh(systems: &Systems, want: &Requests, cx: &Context) -> Snapshot {
+pub(crate) async fn refresh(systems: &Systems, want: &ReadSet, cx: &Context) -> Snapshot {
     let parts =
         join_all(want.iter().map(|(system, requests)| one_system(systems, system, requests, cx))).await;
     let mut snapshot = Snapshot::default();
@@ -24,31 +23,28 @@ pub(crate) async fn refresh(systems: &Systems, want: &Requests, cx: &Context) ->
     snapshot
 }
 
-/// What to read, by system.
-pub(crate) type Requests = BTreeMap<SystemName, Vec<ReadRequest>>;
-
-/// System, type and id.
-pub(crate) type ObjectKey<'a> = (&'a SystemName, &'a TypeName, &'a ObjectId);
-
 /// The same where `seen` answers what was asked before: of what that is an answer to as well only the stale is read.
 pub(crate) async fn refresh_again(
     systems: &Systems,
-    want: &Requests,
-    (before, seen): (&Requests, Snapshot),
-    stale: &HashSet<ObjectKey<'_>>,
+    want: &ReadSet,
+    (before, seen): (&ReadSet, Snapshot),
+    stale: &HashSet<PhysicalKey<'_>>,
     types: &Types,
     cx: &Context,
 ) -> Snapshot {
-    let asked: HashMap<ObjectKey<'_>, &ReadRequest> = keyed(before).collect();
-    let is_known = |key: ObjectKey<'_>, request: &ReadRequest| {
+    let asked: HashMap<PhysicalKey<'_>, &ReadRequest> = keyed(before).collect();
+    let is_known = |key: PhysicalKey<'_>, request: &ReadRequest| {
         asked.get(&key).is_some_and(|asked| answers(asked, request, types)) && !stale.contains(&key)
     };
     let (known, new): (Vec<_>, Vec<_>) = keyed(want).partition(|(key, request)| is_known(*key, request));
-    let mut again = Requests::new();
+    let mut again = ReadSet::new();
     for ((system, ..), request) in new {
         again.entry(system.clone()).or_default().push(request.clone());
     }
-    let known: HashSet<ObjectKey<'_>> = known.into_iter().map(|(key, _)| key).collect();
+    let known: HashSet<PhysicalKey<'_>> = known.into_iter().map(|(key, _)| key).collect();
+    if !again.is_empty() {
+        cx.events.event(Event::Phase { name: "refresh" });
+    }
     let mut snapshot = refresh(systems, &again, cx).await;
     snapshot.objects.extend(seen.objects.into_iter().filter(|o| known.contains(&(&o.system, &o.ty, &o.id))));
     for facts in seen.systems {
@@ -71,7 +67,7 @@ fn answers(asked: &ReadRequest, now: &ReadRequest, types: &Types) -> bool {
     as_much && now.managed.iter().all(is_read)
 }
 
-fn keyed(requests: &Requests) -> impl Iterator<Item = (ObjectKey<'_>, &ReadRequest)> {
+fn keyed(requests: &ReadSet) -> impl Iterator<Item = (PhysicalKey<'_>, &ReadRequest)> {
     requests.iter().flat_map(|(system, requests)| {
         requests.iter().map(move |request| ((system, &request.ty, &request.id), request))
     })

@@ -15,8 +15,8 @@ use super::systems::Systems;
 use super::{prior, refresh};
 use datamesh_core::graph::DesiredGraph;
 use datamesh_core::plan::{
-    self, Action, Again, Drift, Pin, Plan, PlanInput, PlanOptions, Prior, ResourceChange, Scope, Seen,
-    Snapshot, continues, is_the_same, pins_of, read_set,
+    self, Action, Again, Drift, Pin, Plan, PlanInput, PlanOptions, Prior, ReadSet, ResourceChange, Scope,
+    Seen, Snapshot, continues, is_the_same, pins_of, read_set,
 };
 use datamesh_provider::{Address, Diagnostics, OpAction, OperationId, ReadRequest, SystemName};
 use datamesh_state::{Shard, SharedRecord, StateError};
@@ -345,7 +345,7 @@ impl Check<'_> {
                 }
             }
         }
-        let want: BTreeMap<SystemName, Vec<ReadRequest>> =
+        let want: ReadSet =
             want.into_iter().map(|(system, all)| (system, all.into_values().collect())).collect();
         let needed: BTreeSet<SystemName> = want.keys().cloned().collect();
         let systems = self.session.connect(&needed).await;

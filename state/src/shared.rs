@@ -4,16 +4,16 @@
 
 use crate::format::Record;
 use datamesh_provider::canonical_text;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 /// Cheap to clone. What is changed is a record of its own from then on.
-#[derive(Clone, Debug)]
-pub struct SharedRecord(Arc<Written>);
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(transparent)]
+pub struct SharedRecord(#[schemars(with = "Record")] Arc<Written>);
 
 #[derive(Debug)]
 struct Written {
@@ -73,23 +73,5 @@ impl Serialize for SharedRecord {
 impl<'de> Deserialize<'de> for SharedRecord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Record::deserialize(deserializer).map(Self::from)
-    }
-}
-
-impl JsonSchema for SharedRecord {
-    fn inline_schema() -> bool {
-        Record::inline_schema()
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Record::schema_name()
-    }
-
-    fn schema_id() -> Cow<'static, str> {
-        Record::schema_id()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Record::json_schema(generator)
     }
 }

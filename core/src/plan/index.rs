@@ -11,7 +11,7 @@ use datamesh_provider::{
 use std::collections::{BTreeMap, HashMap};
 
 /// What tells one physical object from every other.
-pub(crate) type PhysicalKey<'a> = (&'a SystemName, &'a TypeName, &'a ObjectId);
+pub type PhysicalKey<'a> = (&'a SystemName, &'a TypeName, &'a ObjectId);
 
 /// One resource from all three sides.
 #[derive(Debug)]
@@ -214,7 +214,8 @@ fn normal(ty: &dyn ResourceType, attributes: &Packed) -> Result<Packed, DecodeEr
     Ok(if normal == *attributes { attributes.clone() } else { normal })
 }
 
-pub(crate) fn physical(resource: &DesiredResource) -> PhysicalKey<'_> {
+/// The physical object that a declared resource is.
+pub fn physical(resource: &DesiredResource) -> PhysicalKey<'_> {
     (&resource.object.system, resource.object.address.ty(), &resource.object.id)
 }
 

@@ -19,9 +19,10 @@ mod tests;
 pub mod types;
 mod verdict;
 
+pub use index::{PhysicalKey, physical};
 pub use order::{GROUP_LIMIT, plan_id};
 pub use pins::pins_of;
-pub use read_set::{read_set, recorded_set};
+pub use read_set::{ReadSet, read_set, recorded_set};
 pub use resume::{continues, is_the_same};
 pub use reviewed::{Unreviewed, no_longer_planned, unreviewed};
 pub use types::*;

@@ -1,16 +1,16 @@
 //! What a plan needs to know of the live systems.
 
+use super::index::PhysicalKey;
 use super::types::{Mode, PlanOptions, Prior};
 use crate::graph::DesiredGraph;
 use datamesh_provider::{ObjectId, Packed, ReadRequest, SystemName, TypeName};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What to read, by system: every declared and every recorded object in scope, each once.
-pub fn read_set(
-    desired: &DesiredGraph,
-    prior: &Prior,
-    options: &PlanOptions,
-) -> BTreeMap<SystemName, Vec<ReadRequest>> {
+/// What to read, by system.
+pub type ReadSet = BTreeMap<SystemName, Vec<ReadRequest>>;
+
+/// What to read: every declared and every recorded object in scope, each once.
+pub fn read_set(desired: &DesiredGraph, prior: &Prior, options: &PlanOptions) -> ReadSet {
     let mut wanted = Wanted::new();
     if options.mode == Mode::Converge {
         for (address, resource) in desired.resources.iter().filter(|(at, _)| options.scope.contains(at)) {
@@ -32,17 +32,17 @@ pub fn read_set(
     by_system(wanted)
 }
 
-/// What to read where everything is declared as it is recorded: a guess, before the manifests are known.
-pub fn recorded_set(prior: &Prior) -> BTreeMap<SystemName, Vec<ReadRequest>> {
+/// What to read where everything is declared as it is recorded, which is given: a guess, before the manifests are known.
+pub fn recorded_set<'a>(records: impl Iterator<Item = (PhysicalKey<'a>, Packed)>) -> ReadSet {
     let mut wanted = Wanted::new();
-    for record in prior.resources.values() {
-        want(&mut wanted, &record.system, &record.ty, &record.id, &record.attributes);
+    for ((system, ty, id), attributes) in records {
+        want(&mut wanted, system, ty, id, &attributes);
     }
     by_system(wanted)
 }
 
-fn by_system(wanted: Wanted) -> BTreeMap<SystemName, Vec<ReadRequest>> {
-    let mut by_system: BTreeMap<SystemName, Vec<ReadRequest>> = BTreeMap::new();
+fn by_system(wanted: Wanted) -> ReadSet {
+    let mut by_system = ReadSet::new();
     for ((system, ..), request) in wanted {
         by_system.entry(system).or_default().push(request);
     }

@@ -2,12 +2,11 @@
 
 use crate::canonical::canonical_text;
 use crate::object::Attributes;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use serde_json::{Map, Value};
 use serde_transcode::Transcoder;
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock};
@@ -17,8 +16,9 @@ use std::sync::{Arc, OnceLock};
 /// A map of a JSON tree takes over six hundred bytes, whatever it holds, so that the columns of a table take ten times
 /// what their text does. This is the canonical text, the tree, or both: each is made from the other once it is asked
 /// for, and then stays. [`Packed::decode`] reads the text without making the tree. Cheap to clone.
-#[derive(Clone)]
-pub struct Packed(Arc<Forms>);
+#[derive(Clone, JsonSchema)]
+#[schemars(transparent)]
+pub struct Packed(#[schemars(with = "Attributes")] Arc<Forms>);
 
 /// Never is none of them there.
 #[derive(Clone, Default)]
@@ -115,12 +115,6 @@ impl PartialEq for Packed {
 
 impl Eq for Packed {}
 
-impl PartialEq<Attributes> for Packed {
-    fn eq(&self, other: &Attributes) -> bool {
-        **self == *other
-    }
-}
-
 impl fmt::Debug for Packed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
@@ -142,24 +136,6 @@ impl Serialize for Packed {
 impl<'de> Deserialize<'de> for Packed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::encode(&Transcoder::new(deserializer)).map_err(de::Error::custom)
-    }
-}
-
-impl JsonSchema for Packed {
-    fn inline_schema() -> bool {
-        Attributes::inline_schema()
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Attributes::schema_name()
-    }
-
-    fn schema_id() -> Cow<'static, str> {
-        Attributes::schema_id()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Attributes::json_schema(generator)
     }
 }
 

@@ -30,12 +30,8 @@ pub struct DriftArgs {
 }
 
 pub async fn run(args: &DriftArgs, run: &Invocation) -> Exit {
-    let wanted = open::Wanted::default();
-    let opened = match args.targets.is_empty() {
-        true => open::open_ahead(run, &wanted).await,
-        false => open::open(run, &wanted),
-    };
-    let opened = match opened {
+    let whole = args.targets.is_empty();
+    let opened = match open::open_to_plan(run, &open::Wanted::default(), whole).await {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };

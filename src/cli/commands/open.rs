@@ -90,8 +90,11 @@ pub(super) fn open_at(run: &Invocation, wanted: &Wanted, root: PathBuf) -> Resul
     opening.end(run, session)
 }
 
-/// As [`open`], for a look at everything: what is recorded is read while the manifests are being loaded.
-pub(super) async fn open_ahead(run: &Invocation, wanted: &Wanted) -> Result<Opened, Exit> {
+/// As [`open`], for a plan. Where that is of the `whole`, what is recorded is read while the manifests are being loaded.
+pub(super) async fn open_to_plan(run: &Invocation, wanted: &Wanted, whole: bool) -> Result<Opened, Exit> {
+    if !whole {
+        return open(run, wanted);
+    }
     let root = run.root().map_err(|diagnostic| run.ui.fail(*diagnostic))?;
     let opening = Opening::new(run, wanted, root);
     let session = Session::open_ahead(opening.options.clone()).await;

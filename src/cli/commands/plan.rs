@@ -64,13 +64,8 @@ pub async fn run(args: &PlanArgs, run: &Invocation) -> Exit {
         Ok(snapshot) => snapshot,
         Err(diagnostic) => return run.ui.fail(*diagnostic),
     };
-    let wanted = (&args.planning).into();
     let whole = snapshot.is_none() && args.paths.is_empty() && args.planning.targets.is_empty();
-    let opened = match whole {
-        true => open::open_ahead(run, &wanted).await,
-        false => open::open(run, &wanted),
-    };
-    let opened = match opened {
+    let opened = match open::open_to_plan(run, &(&args.planning).into(), whole).await {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };

@@ -16,7 +16,7 @@ fn a_topic_has_a_default_name_and_a_subject() {
     let topic = world.resource(TOPIC);
     assert!(topic.object.attributes.is_empty(), "nothing is declared, so nothing is managed");
     assert_eq!(
-        topic.object.on_create,
+        *topic.object.on_create,
         *json!({"partitions": 3, "replication_factor": 1}).as_object().unwrap()
     );
     assert_eq!(world.codes(), Vec::<&str>::new());
@@ -58,7 +58,7 @@ fn short_keys_become_configs() {
     assert_eq!(world.attribute(TOPIC, "config"), Some(&config));
     assert_eq!(world.attribute(TOPIC, "partitions"), Some(&json!(6)));
     assert_eq!(
-        world.resource(TOPIC).object.on_create,
+        *world.resource(TOPIC).object.on_create,
         *json!({"replication_factor": 1}).as_object().unwrap()
     );
     let forever = kafka("retention: forever");
