@@ -41,7 +41,7 @@ pub use provider::{
     BoxFuture, Connect, ConnectRequest, Facts, Provider, ProviderDef, ReadRequest, ReadResult, Sink,
 };
 pub use redact::{Redactor, base64};
-pub use resource::{AttributeSchema, DecodeError, Erased, Resource, ResourceType, Schema, erase};
+pub use resource::{AttributeSchema, DecodeError, Erased, Resource, ResourceType, Schema, decode, erase};
 pub use secret::{Secret, SecretError, SecretResolver, SecretText};
 pub use span::{
     FileId, Located, SPANNED_FIELDS, SPANNED_STRUCT, SourceFile, Sources, Span, SpanMap, Spanned,

@@ -161,7 +161,11 @@ fn bad<R: Resource>(why: impl fmt::Display) -> DecodeError {
     DecodeError { ty: R::NAME, why: why.to_string() }
 }
 
-fn decode<R: Resource>(attrs: &Packed) -> Result<R::Attrs, DecodeError> {
+/// A type's own struct of its attributes, normalised.
+///
+/// # Errors
+/// They have another shape.
+pub fn decode<R: Resource>(attrs: &Packed) -> Result<R::Attrs, DecodeError> {
     attrs.decode().map(R::normalize).map_err(bad::<R>)
 }
 

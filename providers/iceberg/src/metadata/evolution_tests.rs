@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn attrs(value: &Value) -> Attrs {
-    super::decode::<IcebergTable>(&Packed::encode(value).expect("a map")).expect("decodes")
+    datamesh_provider::decode::<IcebergTable>(&Packed::encode(value).expect("a map")).expect("decodes")
 }
 
 fn raw(attrs: &Attrs) -> Packed {

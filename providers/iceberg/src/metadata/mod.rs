@@ -18,7 +18,7 @@ use crate::owner;
 use crate::table::{Attrs, Direction, NullOrder, PartitionField, SortField};
 use crate::transform::Transform;
 use crate::types::fields_from_spec;
-use datamesh_provider::{Attributes, DecodeError, Packed, Resource};
+use datamesh_provider::{Attributes, DecodeError, Resource, decode};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -238,11 +238,6 @@ pub(crate) fn upgrade<R: Resource>(from: u32, raw: Attributes) -> Result<R::Attr
         return Err(DecodeError { ty: R::NAME, why });
     }
     decode::<R>(&raw.into())
-}
-
-/// Decodes and normalises attributes.
-pub(crate) fn decode<R: Resource>(raw: &Packed) -> Result<R::Attrs, DecodeError> {
-    raw.decode().map(R::normalize).map_err(|error| DecodeError { ty: R::NAME, why: error.to_string() })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use super::*;
 use crate::table::{ColumnEdit, Comparison, IcebergTable, PropertyEdits};
 use crate::types::Field;
+use datamesh_provider::Packed;
 use serde_json::json;
 
 fn attrs(value: Value) -> Attrs {

@@ -6,11 +6,10 @@ use super::schema::{Attrs, IcebergNamespace};
 use crate::client::{Backend, Ended, Failure, guard, settled};
 use crate::codes;
 use crate::ident::NamespaceId;
-use crate::metadata::decode;
 use crate::owner;
 use datamesh_provider::{
     Context, Diagnostic, Diagnostics, ErrorKind, LiveObject, OpAction, Operation, Outcome, Packed,
-    ProviderError, Refusal, Resource,
+    ProviderError, Refusal, Resource, decode,
 };
 use std::collections::BTreeMap;
 

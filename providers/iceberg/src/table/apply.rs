@@ -7,11 +7,11 @@ use super::{Comparison, compare};
 use crate::client::{Backend, Ended, Failure, Loaded, Places, guard, settled};
 use crate::codes;
 use crate::ident::TableId;
-use crate::metadata::{Commit, NewTable, decode};
+use crate::metadata::{Commit, NewTable};
 use crate::owner;
 use datamesh_provider::{
     Context, Diagnostic, Diagnostics, ErrorKind, LiveObject, OpAction, Operation, Outcome, Packed,
-    ProviderError, Refusal, Resource, SpanMap,
+    ProviderError, Refusal, Resource, SpanMap, decode,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
