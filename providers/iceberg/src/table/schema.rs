@@ -1,5 +1,6 @@
 //! The attributes of a table.
 
+use crate::location::normalize;
 use crate::transform::Transform;
 use crate::types::Field;
 use datamesh_provider::{AttributeSchema, Packed, Schema};
@@ -38,13 +39,13 @@ pub(crate) struct Attrs {
     pub(crate) sort_by: Option<Vec<SortField>>,
 }
 
-/// How the location is spelled, where it is managed.
+/// The location in its canonical spelling, where it is managed: what is recorded has that, what is declared may not.
 pub(super) fn location(attrs: &Packed) -> Option<String> {
     #[derive(Deserialize)]
     struct Located {
         location: Option<String>,
     }
-    attrs.decode::<Located>().ok()?.location
+    attrs.decode::<Located>().ok()?.location.map(|location| normalize(&location))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -443,3 +443,14 @@ fn a_layout_that_is_declared_no_more_is_a_change_too() {
         assert!(spec.is_no_op() && found.is_empty(), "{found:?}");
     }
 }
+
+#[test]
+fn a_read_serves_whoever_means_the_same_location() {
+    let ty = erase::<IcebergTable>();
+    let at = |location: &str| map(json!({"location": location, "fields": []}));
+    let recorded = at("s3://lake/orders");
+    assert!(ty.reads_alike(&recorded, &at("s3://lake/orders/")), "declared with a slash");
+    assert!(!ty.reads_alike(&recorded, &at("s3://lake/other")));
+    assert!(!ty.reads_alike(&recorded, &Packed::default()));
+    assert!(ty.reads_alike(&map(json!({"fields": []})), &Packed::default()), "columns are always read");
+}
